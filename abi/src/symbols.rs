@@ -1,0 +1,67 @@
+//! Every symbol name that one part defines and another refers to.
+//!
+//! Imports of a module are undefined symbols `<module>.<name>` (see [`import`]), exports are `wasm.export.<name>` (see
+//! [`export`]). What begins with `wasmetal.` belongs to this project; a Wasm import module of that name is refused by the
+//! compiler.
+
+use alloc::format;
+use alloc::string::String;
+
+/// The prefix of every exported item's symbol.
+pub const EXPORT_PREFIX: &str = "wasm.export.";
+
+/// The prefix of symbols that belong to the project itself.
+pub const RESERVED_PREFIX: &str = "wasmetal.";
+
+/// The application's [`ModuleDescriptor`](crate::instance::ModuleDescriptor), defined by the compiler, read by the kernel.
+pub const MODULE: &str = "wasmetal.module";
+
+/// The kernel's first instruction for the PVH protocol and for multiboot2: the linker's roots, and the image's entry point.
+pub const BOOT_ENTRY: &str = "wasmetal.boot_entry";
+
+/// The kernel's entry in long mode: `extern "C" fn(&BootInfo) -> !`.
+pub const KERNEL_MAIN: &str = "wasmetal.kernel_main";
+
+/// The encoded [`configuration`](crate::configuration) (arguments, environment); defined by the linker from its options.
+pub const CONFIGURATION: &str = "wasmetal.configuration";
+
+/// The encoded tree of baked files; defined by the linker from its options.
+pub const BAKED_TREE: &str = "wasmetal.baked_tree";
+
+/// The suffix of the symbol that marks the first byte after a blob which the linker defines.
+pub const BLOB_END_SUFFIX: &str = ".end";
+
+/// First byte of the image's read-only segment (virtual address, page aligned).
+pub const IMAGE_RODATA_START: &str = "wasmetal.image.rodata_start";
+/// First byte after the image's read-only segment (page aligned).
+pub const IMAGE_RODATA_END: &str = "wasmetal.image.rodata_end";
+/// First byte of the image's executable segment (page aligned).
+pub const IMAGE_TEXT_START: &str = "wasmetal.image.text_start";
+/// First byte after the image's executable segment (page aligned).
+pub const IMAGE_TEXT_END: &str = "wasmetal.image.text_end";
+/// First byte of the image's writable segment (page aligned).
+pub const IMAGE_DATA_START: &str = "wasmetal.image.data_start";
+/// First byte after the image's writable segment, zero-initialised part included (page aligned).
+pub const IMAGE_DATA_END: &str = "wasmetal.image.data_end";
+
+/// The section that carries the multiboot2 header; the linker places it first, within the first 32 KiB of the file.
+pub const MULTIBOOT2_SECTION: &str = ".multiboot2";
+
+/// The section that carries the PVH ELF note; the linker covers it with a `PT_NOTE` program header.
+pub const PVH_NOTE_SECTION: &str = ".note.pvh";
+
+/// The section with the ABI version of an object: four bytes, little-endian. Not loaded.
+pub const ABI_VERSION_SECTION: &str = ".wasmetal.abi";
+
+/// The section that lists an application's imports, one `<symbol>\n` each. Not loaded; `inspect` prints it.
+pub const IMPORTS_SECTION: &str = ".wasmetal.imports";
+
+/// Returns the symbol of an import.
+pub fn import(module: &str, name: &str) -> String {
+    format!("{module}.{name}")
+}
+
+/// Returns the symbol of an export.
+pub fn export(name: &str) -> String {
+    format!("{EXPORT_PREFIX}{name}")
+}
