@@ -33,8 +33,19 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("unikernel", &["abi", "boot"]),
 ];
 
-const TOP_FOLDERS: &[&str] =
-    &["abi", "benches", "boot", "fixtures", "fuzz", "host", "linker", "src", "tests", "unikernel", "wasm2obj"];
+const TOP_FOLDERS: &[&str] = &[
+    "abi",
+    "benches",
+    "boot",
+    "fixtures",
+    "fuzz",
+    "host",
+    "linker",
+    "src",
+    "tests",
+    "unikernel",
+    "wasm2obj",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -49,7 +60,13 @@ fn sources() -> Vec<(String, String)> {
     assert!(files.len() > 50, "the walk found only {} files", files.len());
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).expect("source files are UTF-8");
-        (path.strip_prefix(root()).expect("inside the root").display().to_string(), text)
+        (
+            path.strip_prefix(root())
+                .expect("inside the root")
+                .display()
+                .to_string(),
+            text,
+        )
     };
     files.into_iter().map(read).collect()
 }
@@ -85,15 +102,24 @@ fn files_are_short() {
 
 #[test]
 fn files_open_with_a_header() {
-    let offenders: Vec<_> =
-        sources().into_iter().filter(|(_, text)| !text.starts_with("//!")).map(|(path, _)| path).collect();
-    assert_none("a source file opens with a `//!` header: what it is and why", &offenders);
+    let offenders: Vec<_> = sources()
+        .into_iter()
+        .filter(|(_, text)| !text.starts_with("//!"))
+        .map(|(path, _)| path)
+        .collect();
+    assert_none(
+        "a source file opens with a `//!` header: what it is and why",
+        &offenders,
+    );
 }
 
 #[test]
 fn unsafe_code_stays_where_it_is_allowed() {
     let keyword = ["unsafe ", "{"].concat();
-    let has_block = |text: &str| text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains(&keyword));
+    let has_block = |text: &str| {
+        text.lines()
+            .any(|line| !line.trim_start().starts_with("//") && line.contains(&keyword))
+    };
     let offenders: Vec<_> = sources()
         .into_iter()
         .filter(|(path, text)| !UNSAFE_ALLOWED.iter().any(|allowed| path.starts_with(allowed)) && has_block(text))
@@ -115,14 +141,27 @@ fn safe_crates_forbid_unsafe_code() {
 
 #[test]
 fn crates_depend_only_downwards() {
-    let members: Vec<&str> = LAYERS.iter().map(|(name, _)| *name).chain(["host", "fixtures", "benches"]).collect();
+    let members: Vec<&str> = LAYERS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["host", "fixtures", "benches"])
+        .collect();
     let mut offenders = Vec::new();
     for (name, allowed) in LAYERS {
         let manifest = fs::read_to_string(root().join(name).join("Cargo.toml")).expect("a manifest");
-        let dependencies = manifest.split("[dev-dependencies]").next().expect("split yields one part");
-        for member in members.iter().filter(|member| *member != name && !allowed.contains(member)) {
+        let dependencies = manifest
+            .split("[dev-dependencies]")
+            .next()
+            .expect("split yields one part");
+        for member in members
+            .iter()
+            .filter(|member| *member != name && !allowed.contains(member))
+        {
             let starts = [format!("{member}."), format!("{member} ")];
-            if dependencies.lines().any(|line| starts.iter().any(|start| line.starts_with(start.as_str()))) {
+            if dependencies
+                .lines()
+                .any(|line| starts.iter().any(|start| line.starts_with(start.as_str())))
+            {
                 offenders.push(format!("{name} depends on {member}"));
             }
         }
