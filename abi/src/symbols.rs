@@ -31,6 +31,11 @@ pub const BAKED_TREE: &str = "wasmetal.baked_tree";
 /// The suffix of the symbol that marks the first byte after a blob which the linker defines.
 pub const BLOB_END_SUFFIX: &str = ".end";
 
+/// An undefined symbol of this prefix and the name of another symbol stands for that symbol's address if the image has it for other
+/// reasons, and else for 0: a reference that asks whether an optional part of the kernel is there, without keeping it there. (A
+/// weak undefined reference says the same, but an assembler refuses it in the object that has the definition.)
+pub const OPTIONAL_PREFIX: &str = "wasmetal.optional.";
+
 /// First byte of the image's read-only segment (virtual address, page aligned).
 pub const IMAGE_RODATA_START: &str = "wasmetal.image.rodata_start";
 /// First byte after the image's read-only segment (page aligned).

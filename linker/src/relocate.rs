@@ -1,0 +1,283 @@
+//! Fourth phase: the bytes of each segment, with every relocation applied.
+//!
+//! What a relocation kind means is the architecture's business ([`relocations_x86_64`], [`relocations_aarch64`]); here it gets
+//! its place, its target's address and, where it wants one, an entry of the global offset table, and a failure becomes an error
+//! that names everything concerned.
+
+use std::fmt;
+
+use object::elf;
+
+use crate::error::{Error, ErrorKind, RelocationPlace, RelocationProblem};
+use crate::layout::{Content, Layout, OutputSection, Segment};
+use crate::object_file::{ElfRelocation, LE, SectionKind};
+use crate::reach::Reachable;
+use crate::relocations_aarch64;
+use crate::relocations_x86_64;
+use crate::resolve::{Object, Program, Target};
+use crate::symbols::SectionId;
+
+/// A machine that the linker knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Machine {
+    /// x86-64.
+    X86_64,
+    /// aarch64, little-endian.
+    Aarch64,
+}
+
+/// Whether a relocation refers to an entry of the global offset table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TableUse {
+    None,
+    /// The instruction can be changed to refer to the target itself if that is within the program.
+    Avoidable,
+    Needed,
+}
+
+/// The values that a relocation is computed from, named as in the psABIs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Values {
+    /// S + A: the target's address plus the addend.
+    pub(crate) target: u64,
+    /// A: the addend.
+    pub(crate) addend: i64,
+    /// P: the address of the bytes to change.
+    pub(crate) place: u64,
+    /// G + GOT: the address of the table entry, where there is one and it is to be used.
+    pub(crate) table_entry: Option<u64>,
+}
+
+impl Machine {
+    pub(crate) fn from_elf(machine: u16) -> Option<Machine> {
+        match machine {
+            elf::EM_X86_64 => Some(Machine::X86_64),
+            elf::EM_AARCH64 => Some(Machine::Aarch64),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn to_elf(self) -> u16 {
+        match self {
+            Machine::X86_64 => elf::EM_X86_64,
+            Machine::Aarch64 => elf::EM_AARCH64,
+        }
+    }
+
+    /// Returns a function that does nothing but trap.
+    pub(crate) fn trap_function(self) -> &'static [u8] {
+        match self {
+            Machine::X86_64 => &relocations_x86_64::TRAP_FUNCTION,
+            Machine::Aarch64 => &relocations_aarch64::TRAP_FUNCTION,
+        }
+    }
+
+    /// Returns the byte that fills gaps between functions: what it decodes to traps.
+    fn text_filler(self) -> u8 {
+        match self {
+            Machine::X86_64 => relocations_x86_64::TEXT_FILLER,
+            Machine::Aarch64 => relocations_aarch64::TEXT_FILLER,
+        }
+    }
+
+    /// Tells whether relocations of this kind may refer to the global offset table.
+    pub(crate) fn uses_table(self, kind: u32) -> bool {
+        match self {
+            Machine::X86_64 => relocations_x86_64::uses_table(kind),
+            Machine::Aarch64 => relocations_aarch64::uses_table(kind),
+        }
+    }
+
+    /// Returns whether this relocation refers to the global offset table.
+    pub(crate) fn table_use(self, kind: u32, bytes: &[u8], offset: u64) -> TableUse {
+        if !self.uses_table(kind) {
+            return TableUse::None;
+        }
+        match self {
+            Machine::X86_64 => relocations_x86_64::table_use(kind, bytes, offset),
+            Machine::Aarch64 => TableUse::Needed,
+        }
+    }
+
+    fn relocation_name(self, kind: u32) -> Option<&'static str> {
+        match self {
+            Machine::X86_64 => relocations_x86_64::name(kind),
+            Machine::Aarch64 => relocations_aarch64::name(kind),
+        }
+    }
+
+    fn apply(self, kind: u32, bytes: &mut [u8], offset: u64, values: Values) -> Result<(), RelocationProblem> {
+        match self {
+            Machine::X86_64 => relocations_x86_64::apply(kind, bytes, offset, values),
+            Machine::Aarch64 => relocations_aarch64::apply(kind, bytes, offset, values),
+        }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Machine::X86_64 => "x86-64",
+            Machine::Aarch64 => "aarch64",
+        })
+    }
+}
+
+/// Returns the `N` bytes at `offset`.
+pub(crate) fn bytes_at<const N: usize>(bytes: &mut [u8], offset: u64) -> Result<&mut [u8; N], RelocationProblem> {
+    usize::try_from(offset)
+        .ok()
+        .and_then(|offset| bytes.get_mut(offset..))
+        .and_then(|bytes| bytes.first_chunk_mut::<N>())
+        .ok_or(RelocationProblem::OutsideSection)
+}
+
+/// Returns the contents of the three segments.
+pub(crate) fn relocate(program: &Program<'_>, reachable: &Reachable, layout: &Layout) -> Result<[Vec<u8>; 3], Error> {
+    let relocator = Relocator {
+        program,
+        reachable,
+        layout,
+    };
+    let [read_only, text, data] = &layout.segments;
+    Ok([
+        relocator.contents(read_only)?,
+        relocator.contents(text)?,
+        relocator.contents(data)?,
+    ])
+}
+
+struct Relocator<'p, 'a> {
+    program: &'p Program<'a>,
+    reachable: &'p Reachable,
+    layout: &'p Layout,
+}
+
+impl Relocator<'_, '_> {
+    fn contents(&self, segment: &Segment) -> Result<Vec<u8>, Error> {
+        let is_text = segment.sections.iter().any(|section| section.kind == SectionKind::Text);
+        let filler = if is_text { self.program.machine.text_filler() } else { 0 };
+        let mut bytes = vec![filler; segment.file_len_bytes as usize];
+        for section in segment
+            .sections
+            .iter()
+            .filter(|section| section.kind != SectionKind::ZeroInitialized)
+        {
+            self.write_section(section, segment.address, &mut bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    fn write_section(&self, section: &OutputSection, base: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        for chunk in &section.chunks {
+            let start = (chunk.address - base) as usize;
+            let bytes = &mut bytes[start..start + chunk.size_bytes as usize];
+            match chunk.content {
+                Content::Section(id) => {
+                    let (object, index) = self.program.section_owner(id);
+                    bytes.copy_from_slice(object.file.sections[index].data);
+                    self.relocate_section(object, id, index, chunk.address, bytes)?;
+                }
+                Content::Blob(position) => bytes.copy_from_slice(&self.program.blobs[position as usize].bytes),
+                Content::AddressTable => {
+                    for (entry, &target) in bytes.chunks_exact_mut(8).zip(&self.layout.table) {
+                        let address = self.layout.address(self.program, target).unwrap_or(0);
+                        entry.copy_from_slice(&address.to_le_bytes());
+                    }
+                }
+                Content::TrapFunctions => {
+                    let function = self.program.machine.trap_function();
+                    for copy in bytes.chunks_exact_mut(function.len()) {
+                        copy.copy_from_slice(function);
+                    }
+                }
+                Content::Common(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn relocate_section(
+        &self,
+        object: &Object<'_>,
+        id: SectionId,
+        index: usize,
+        address: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), Error> {
+        for relocation in object.file.sections[index].relocations {
+            let info = relocation.r_info.get(LE);
+            let target = object.target((info >> 32) as u32)?;
+            let result = self.relocate_one(relocation, target, address, bytes);
+            if let Err(problem) = result {
+                let place = Box::new(self.describe(object, id, relocation, target));
+                return Err(ErrorKind::Relocation { place, problem }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn relocate_one(
+        &self,
+        relocation: &ElfRelocation,
+        target: Target,
+        section_address: u64,
+        bytes: &mut [u8],
+    ) -> Result<(), RelocationProblem> {
+        let machine = self.program.machine;
+        let kind = relocation.r_info.get(LE) as u32;
+        let offset = relocation.r_offset.get(LE);
+        let addend = relocation.r_addend.get(LE);
+        let address = self
+            .layout
+            .address(self.program, target)
+            .ok_or(RelocationProblem::DiscardedTarget)?;
+        let table_entry = match machine.table_use(kind, bytes, offset) {
+            TableUse::None => None,
+            TableUse::Avoidable if self.reachable.is_within(self.program, target) => None,
+            TableUse::Avoidable | TableUse::Needed => self.layout.table_entry_address(target),
+        };
+        let values = Values {
+            target: address.wrapping_add_signed(addend),
+            addend,
+            place: section_address.wrapping_add(offset),
+            table_entry,
+        };
+        machine.apply(kind, bytes, offset, values)
+    }
+
+    fn describe(
+        &self,
+        object: &Object<'_>,
+        id: SectionId,
+        relocation: &ElfRelocation,
+        target: Target,
+    ) -> RelocationPlace {
+        let (_, index) = self.program.section_owner(id);
+        let info = relocation.r_info.get(LE);
+        let kind = info as u32;
+        RelocationPlace {
+            input: object.file.name.clone(),
+            section: object.file.sections[index].display_name(),
+            offset: relocation.r_offset.get(LE),
+            kind,
+            kind_name: self.program.machine.relocation_name(kind),
+            symbol: self.describe_target(object, (info >> 32) as usize, target),
+        }
+    }
+
+    fn describe_target(&self, object: &Object<'_>, symbol_index: usize, target: Target) -> String {
+        let symbol = object.file.symbols.symbols().get(symbol_index);
+        let name = symbol
+            .and_then(|symbol| object.file.symbol_name(symbol).ok())
+            .unwrap_or_default();
+        match target {
+            Target::Local { section, .. } if name.is_empty() => {
+                let (object, index) = self.program.section_owner(section);
+                object.file.sections[index].display_name()
+            }
+            _ => String::from_utf8_lossy(name).into_owned(),
+        }
+    }
+}
