@@ -132,6 +132,11 @@ impl Builder {
         (symbol.size, symbol.value) = (size_bytes, value);
     }
 
+    /// Replaces the first bytes of a section.
+    pub fn set_contents(&mut self, section: SectionId, bytes: &[u8]) {
+        self.object.section_mut(section).data_mut()[..bytes.len()].copy_from_slice(bytes);
+    }
+
     pub fn weak_reference(&mut self, symbol: &str) -> &mut Self {
         self.symbol(symbol, SymbolSection::Undefined, 0, STB_WEAK);
         self
