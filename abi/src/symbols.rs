@@ -61,6 +61,10 @@ pub const ABI_VERSION_SECTION: &str = ".wasmetal.abi";
 /// The section that lists an application's imports, one `<symbol>\n` each. Not loaded; `inspect` prints it.
 pub const IMPORTS_SECTION: &str = ".wasmetal.imports";
 
+/// The section of an image that lists who takes its loaded bytes: `<section> TAB <address> TAB <size> TAB <owner>` lines, numbers
+/// in hexadecimal; the owner is an input's name or a blob's symbol. Not loaded; `inspect` prints it.
+pub const CONTENTS_SECTION: &str = ".wasmetal.contents";
+
 /// Returns the symbol of an import.
 pub fn import(module: &str, name: &str) -> String {
     format!("{module}.{name}")

@@ -5,7 +5,7 @@
 //! .multiboot2 .note.pvh .rodata      R    .multiboot2 is within the first 32 KiB, as its specification asks
 //! .text                              RX
 //! .data                              RW   and .bss, which is not in the file
-//! .wasmetal.abi .wasmetal.imports    not loaded
+//! .wasmetal.abi .imports .contents   not loaded
 //! .symtab .strtab                    not loaded, on request
 //! .shstrtab, section headers
 //! ```
@@ -22,6 +22,7 @@ use object::elf;
 use object::endian::{U16, U32, U64};
 use object::pod::bytes_of;
 
+use crate::contents::encode_contents;
 use crate::layout::{Layout, OutputSection, Segment};
 use crate::object_file::{Elf, ElfSymbol, LE, SectionKind, SymbolPlace};
 use crate::resolve::Program;
@@ -65,6 +66,8 @@ pub(crate) fn write_image(
     );
     let imports = collect_imports(program);
     sections.add_unloaded(&mut file, abi::symbols::IMPORTS_SECTION, elf::SHT_PROGBITS, &imports);
+    let contents = encode_contents(program, layout);
+    sections.add_unloaded(&mut file, abi::symbols::CONTENTS_SECTION, elf::SHT_PROGBITS, &contents);
     if with_symbols {
         sections.add_symbols(&mut file, program, layout);
     }

@@ -21,6 +21,7 @@
 #![deny(missing_docs)]
 
 mod archive;
+mod contents;
 mod elf_image;
 mod error;
 mod layout;
