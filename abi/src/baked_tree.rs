@@ -58,6 +58,8 @@ pub struct Node<'a> {
     pub kind: NodeKind<'a>,
     /// Its name in its directory; empty for the directory of a preopen.
     pub name: &'a [u8],
+    /// Number of the directory that holds it; of itself for the directory of a preopen.
+    pub parent: u32,
     /// Time of the last modification in nanoseconds since 1970.
     pub mtime_ns: u64,
 }
@@ -154,9 +156,15 @@ impl<'a> BakedTree<'a> {
             KIND_SYMLINK => NodeKind::Symlink(slice(self.bytes, start, length)?),
             _ => return None,
         };
+        let name = self.name(record)?;
         Some(Node {
             kind,
-            name: self.name(record)?,
+            name,
+            parent: if name.is_empty() {
+                node
+            } else {
+                read_u32(self.bytes, record + 4)?
+            },
             mtime_ns: read_u64(self.bytes, record + 40)?,
         })
     }

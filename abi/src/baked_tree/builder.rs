@@ -220,11 +220,6 @@ impl Builder {
             }
             next += 1;
         }
-        for index in 0..nodes.len() {
-            if let NumberedKind::Directory { id, .. } = nodes[index].kind {
-                nodes[index].child_count = self.directories[id.0].entries.len();
-            }
-        }
         nodes
     }
 

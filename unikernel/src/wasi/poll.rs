@@ -1,0 +1,253 @@
+//! Waiting: `poll_oneoff`.
+//!
+//! Subscriptions are looked at where they lie, again after each sleep, so their number costs no memory. A descriptor that cannot
+//! be polled is an event with an error. Read first: [`Readiness`], [`readiness`], which is where a kind of descriptor says when
+//! it is ready. Limits: a subscription list that overlaps its own events gives nonsense, though never a fault.
+
+use super::clock::Clockid;
+use super::context::Context;
+use super::descriptor_table::DescriptorKind;
+use super::errno::Errno;
+use super::guest_memory::{GuestMemory, GuestValue};
+use super::types::{Block, EVENT_FD_READWRITE_HANGUP, Fd, SUBSCRIPTION_CLOCK_ABSTIME};
+use crate::fs::Device;
+
+/// What a subscription waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// A clock.
+    Clock {
+        /// Number of the clock.
+        id: u32,
+        /// Nanoseconds, from now on or absolute.
+        timeout_ns: u64,
+        /// `subclockflags`.
+        flags: u16,
+    },
+    /// A descriptor can be read.
+    Read(Fd),
+    /// A descriptor can be written.
+    Write(Fd),
+}
+
+/// A subscription.
+#[derive(Clone, Copy, Debug)]
+pub struct Subscription {
+    /// A number that comes back in the event.
+    pub userdata: u64,
+    /// What it waits for.
+    pub interest: Interest,
+}
+
+/// Whether a descriptor is ready.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// A call would have to wait.
+    Pending,
+    /// A call would not wait.
+    Ready {
+        /// Bytes that can be read or written at least.
+        len_bytes: u64,
+        /// The other side has closed, or the end is reached.
+        is_hangup: bool,
+    },
+    /// It cannot be polled.
+    Failed(Errno),
+}
+
+/// A subscription of preview 1.
+type RawSubscription = Block<48>;
+
+/// An event: userdata, u16 error, u8 type, u64 bytes, u16 flags.
+type RawEvent = Block<32>;
+
+/// Event of a clock.
+pub(super) const EVENT_CLOCK: u8 = 0;
+/// Event of a descriptor that can be read.
+pub(super) const EVENT_FD_READ: u8 = 1;
+/// Event of a descriptor that can be written.
+pub(super) const EVENT_FD_WRITE: u8 = 2;
+
+/// Waits until at least one subscription is ready, writes an event for each that is, and the number of events.
+///
+/// # Errors
+/// `Errno::Inval` without subscriptions, `Errno::Fault`.
+pub fn poll_oneoff(
+    context: &mut Context,
+    subscriptions: u32,
+    events: u32,
+    count: u32,
+    event_count: u32,
+) -> Result<(), Errno> {
+    let subscriptions = context.memory.slice::<RawSubscription>(subscriptions, count)?;
+    poll(context, events, count, event_count, |memory, index| {
+        decode(&memory.read(subscriptions.get(index)).0)
+    })
+}
+
+/// As [`poll_oneoff`], for any layout of subscriptions: `read` reads the one of a given index.
+///
+/// # Errors
+/// As `poll_oneoff`.
+pub(super) fn poll(
+    context: &mut Context,
+    events: u32,
+    count: u32,
+    event_count: u32,
+    read: impl Fn(&GuestMemory, u32) -> Result<Subscription, Errno>,
+) -> Result<(), Errno> {
+    let events = context.memory.slice::<RawEvent>(events, count)?;
+    let event_count = context.memory.pointer::<u32>(event_count)?;
+    if count == 0 {
+        return Err(Errno::Inval);
+    }
+    let started_ns = context.platform.monotonic_ns();
+    loop {
+        let mut ready_count = 0;
+        let mut deadline_ns: Option<u64> = None;
+        for index in 0..count {
+            let subscription = read(&context.memory, index)?;
+            match progress(context, subscription.interest, started_ns) {
+                Progress::Waiting { until_ns } => {
+                    deadline_ns = match (deadline_ns, until_ns) {
+                        (Some(earliest), Some(until)) => Some(earliest.min(until)),
+                        (earliest, until) => earliest.or(until),
+                    };
+                }
+                Progress::Ready(readiness) => {
+                    let event = encode_event(&subscription, readiness);
+                    context.memory.write(events.get(ready_count), event);
+                    ready_count += 1;
+                }
+            }
+        }
+        if ready_count > 0 {
+            context.memory.write(event_count, ready_count);
+            return Ok(());
+        }
+        context.clock.wait(&mut *context.platform, deadline_ns);
+    }
+}
+
+enum Progress {
+    Ready(Readiness),
+    /// Nothing yet; nothing before that time of the monotonic clock, if there is one.
+    Waiting {
+        until_ns: Option<u64>,
+    },
+}
+
+fn progress(context: &mut Context, interest: Interest, started_ns: u64) -> Progress {
+    let readiness = match interest {
+        Interest::Clock { id, timeout_ns, flags } => {
+            match clock_remaining_ns(context, id, timeout_ns, flags, started_ns) {
+                Ok(0) => Readiness::Ready {
+                    len_bytes: 0,
+                    is_hangup: false,
+                },
+                Ok(remaining_ns) => {
+                    let until_ns = context.platform.monotonic_ns().saturating_add(remaining_ns);
+                    return Progress::Waiting {
+                        until_ns: Some(until_ns),
+                    };
+                }
+                Err(errno) => Readiness::Failed(errno),
+            }
+        }
+        Interest::Read(_) | Interest::Write(_) => readiness(context, interest),
+    };
+    match readiness {
+        Readiness::Pending => Progress::Waiting { until_ns: None },
+        ready => Progress::Ready(ready),
+    }
+}
+
+/// Returns the nanoseconds that a clock still has to run.
+fn clock_remaining_ns(
+    context: &mut Context,
+    id: u32,
+    timeout_ns: u64,
+    flags: u16,
+    started_ns: u64,
+) -> Result<u64, Errno> {
+    let is_absolute = flags & SUBSCRIPTION_CLOCK_ABSTIME != 0;
+    let (end_ns, now_ns) = match (Clockid::from_number(id)?, is_absolute) {
+        (Clockid::CpuTime, _) => return Err(Errno::Notsup),
+        (Clockid::Realtime, true) => (timeout_ns, context.platform.wall_clock_ns()),
+        (Clockid::Monotonic, true) => (timeout_ns, context.platform.monotonic_ns()),
+        (_, false) => (started_ns.saturating_add(timeout_ns), context.platform.monotonic_ns()),
+    };
+    Ok(end_ns.saturating_sub(now_ns))
+}
+
+/// Tells whether a descriptor is ready.
+fn readiness(context: &mut Context, interest: Interest) -> Readiness {
+    let (fd, is_read) = match interest {
+        Interest::Read(fd) => (fd, true),
+        Interest::Write(fd) => (fd, false),
+        Interest::Clock { .. } => return Readiness::Pending,
+    };
+    let descriptor = match context.descriptors.get(fd) {
+        Ok(descriptor) => descriptor,
+        Err(errno) => return Readiness::Failed(errno),
+    };
+    match descriptor.kind {
+        DescriptorKind::Directory { .. } => Readiness::Failed(Errno::Badf),
+        DescriptorKind::Device(_) if is_read && !descriptor.can_read => Readiness::Failed(Errno::Badf),
+        DescriptorKind::Device(_) if !is_read && !descriptor.can_write => Readiness::Failed(Errno::Badf),
+        DescriptorKind::Device(Device::Stdin) if !context.platform.is_stdin_ready() => Readiness::Pending,
+        DescriptorKind::Device(_) => Readiness::Ready {
+            len_bytes: 1,
+            is_hangup: false,
+        },
+        DescriptorKind::File { node, offset } if is_read => match context.mounts.get(node.mount).metadata(node.id) {
+            Ok(metadata) => Readiness::Ready {
+                len_bytes: metadata.length_bytes.saturating_sub(offset),
+                is_hangup: metadata.length_bytes <= offset,
+            },
+            Err(error) => Readiness::Failed(error.into()),
+        },
+        DescriptorKind::File { .. } => Readiness::Ready {
+            len_bytes: 1,
+            is_hangup: false,
+        },
+    }
+}
+
+fn decode(bytes: &[u8; 48]) -> Result<Subscription, Errno> {
+    let interest = match bytes[8] {
+        EVENT_CLOCK => Interest::Clock {
+            id: u32::decode(&bytes[16..20]),
+            timeout_ns: u64::decode(&bytes[24..32]),
+            flags: u16::decode(&bytes[40..42]),
+        },
+        EVENT_FD_READ => Interest::Read(u32::decode(&bytes[16..20])),
+        EVENT_FD_WRITE => Interest::Write(u32::decode(&bytes[16..20])),
+        _ => return Err(Errno::Inval),
+    };
+    Ok(Subscription {
+        userdata: u64::decode(&bytes[0..8]),
+        interest,
+    })
+}
+
+fn encode_event(subscription: &Subscription, readiness: Readiness) -> RawEvent {
+    let (errno, len_bytes, flags) = match readiness {
+        Readiness::Failed(errno) => (errno as u16, 0, 0),
+        Readiness::Ready { len_bytes, is_hangup } => {
+            (0, len_bytes, if is_hangup { EVENT_FD_READWRITE_HANGUP } else { 0 })
+        }
+        Readiness::Pending => (0, 0, 0),
+    };
+    let mut bytes = [0; 32];
+    bytes[0..8].copy_from_slice(&subscription.userdata.to_le_bytes());
+    bytes[8..10].copy_from_slice(&errno.to_le_bytes());
+    bytes[10] = match subscription.interest {
+        Interest::Clock { .. } => EVENT_CLOCK,
+        Interest::Read(_) => EVENT_FD_READ,
+        Interest::Write(_) => EVENT_FD_WRITE,
+    };
+    bytes[16..24].copy_from_slice(&len_bytes.to_le_bytes());
+    bytes[24..26].copy_from_slice(&flags.to_le_bytes());
+    Block(bytes)
+}
