@@ -31,6 +31,11 @@ pub(crate) fn find_reachable(program: &Program<'_>) -> Result<Reachable, Error> 
         live: vec![false; program.section_count()],
         pending: Vec::new(),
         symbols: vec![false; program.symbols.len()],
+        followed: program
+            .objects
+            .iter()
+            .map(|object| vec![false; object.file.symbols.len()])
+            .collect(),
         undefined: Vec::new(),
     };
     for &root in &program.roots {
@@ -81,6 +86,9 @@ struct Search<'p, 'a> {
     live: Vec<bool>,
     pending: Vec<SectionId>,
     symbols: Vec<bool>,
+    /// By object and ELF symbol index: whether a relocation to it has been followed. Most relocations are settled here, without
+    /// a look at symbols that are spread over many megabytes.
+    followed: Vec<Vec<bool>>,
     undefined: Vec<(SymbolId, Option<u32>)>,
 }
 
@@ -92,8 +100,14 @@ impl Search<'_, '_> {
         let mut uses_table = false;
         for relocation in object.file.sections[index].relocations {
             let info = relocation.r_info.get(LE);
+            let symbol = (info >> 32) as u32;
             uses_table |= self.program.machine.uses_table(info as u32);
-            self.reach(object.target((info >> 32) as u32)?, Some(number));
+            match self.followed[number as usize].get_mut(symbol as usize) {
+                Some(followed) if *followed => continue,
+                Some(followed) => *followed = true,
+                None => {}
+            }
+            self.reach(object.target(symbol)?, Some(number));
         }
         Ok(uses_table)
     }

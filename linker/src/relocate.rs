@@ -135,10 +135,16 @@ pub(crate) fn bytes_at<const N: usize>(bytes: &mut [u8], offset: u64) -> Result<
 
 /// Returns the contents of the three segments.
 pub(crate) fn relocate(program: &Program<'_>, reachable: &Reachable, layout: &Layout) -> Result<[Vec<u8>; 3], Error> {
+    let symbol_addresses = program
+        .objects
+        .iter()
+        .map(|object| symbol_addresses(program, layout, object))
+        .collect();
     let relocator = Relocator {
         program,
         reachable,
         layout,
+        symbol_addresses,
     };
     let [read_only, text, data] = &layout.segments;
     Ok([
@@ -148,10 +154,22 @@ pub(crate) fn relocate(program: &Program<'_>, reachable: &Reachable, layout: &La
     ])
 }
 
+/// Returns the values of an object's symbols, by ELF symbol index: relocations look them up often, in no order.
+fn symbol_addresses(program: &Program<'_>, layout: &Layout, object: &Object<'_>) -> Vec<Option<u64>> {
+    // Symbol 0 is none, and always there.
+    let symbols = 0..object.file.symbols.len().max(1) as u32;
+    // Symbols that cannot be understood have no value; those that the program refers to were checked before.
+    symbols
+        .map(|symbol| layout.address(program, object.target(symbol).ok()?))
+        .collect()
+}
+
 struct Relocator<'p, 'a> {
     program: &'p Program<'a>,
     reachable: &'p Reachable,
     layout: &'p Layout,
+    /// By object and ELF symbol index.
+    symbol_addresses: Vec<Vec<Option<u64>>>,
 }
 
 impl Relocator<'_, '_> {
@@ -177,7 +195,7 @@ impl Relocator<'_, '_> {
                 Content::Section(id) => {
                     let (object, index) = self.program.section_owner(id);
                     bytes.copy_from_slice(object.file.sections[index].data);
-                    self.relocate_section(object, id, index, chunk.address, bytes)?;
+                    self.relocate_section(id, chunk.address, bytes)?;
                 }
                 Content::Blob(position) => bytes.copy_from_slice(&self.program.blobs[position as usize].bytes),
                 Content::AddressTable => {
@@ -198,20 +216,18 @@ impl Relocator<'_, '_> {
         Ok(())
     }
 
-    fn relocate_section(
-        &self,
-        object: &Object<'_>,
-        id: SectionId,
-        index: usize,
-        address: u64,
-        bytes: &mut [u8],
-    ) -> Result<(), Error> {
+    fn relocate_section(&self, id: SectionId, section_address: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        let (object, index) = self.program.section_owner(id);
+        let symbol_addresses = &self.symbol_addresses[self.program.object_number(id) as usize];
         for relocation in object.file.sections[index].relocations {
-            let info = relocation.r_info.get(LE);
-            let target = object.target((info >> 32) as u32)?;
-            let result = self.relocate_one(relocation, target, address, bytes);
+            let symbol = (relocation.r_info.get(LE) >> 32) as u32;
+            let address = symbol_addresses.get(symbol as usize).copied().flatten();
+            let result = match address {
+                Some(address) => self.relocate_one(object, relocation, address, section_address, bytes),
+                None => Err(RelocationProblem::DiscardedTarget),
+            };
             if let Err(problem) = result {
-                let place = Box::new(self.describe(object, id, relocation, target));
+                let place = Box::new(self.describe(object, index, relocation)?);
                 return Err(ErrorKind::Relocation { place, problem }.into());
             }
         }
@@ -220,26 +236,23 @@ impl Relocator<'_, '_> {
 
     fn relocate_one(
         &self,
+        object: &Object<'_>,
         relocation: &ElfRelocation,
-        target: Target,
+        target_address: u64,
         section_address: u64,
         bytes: &mut [u8],
     ) -> Result<(), RelocationProblem> {
         let machine = self.program.machine;
-        let kind = relocation.r_info.get(LE) as u32;
+        let info = relocation.r_info.get(LE);
+        let (kind, symbol) = (info as u32, (info >> 32) as u32);
         let offset = relocation.r_offset.get(LE);
         let addend = relocation.r_addend.get(LE);
-        let address = self
-            .layout
-            .address(self.program, target)
-            .ok_or(RelocationProblem::DiscardedTarget)?;
         let table_entry = match machine.table_use(kind, bytes, offset) {
             TableUse::None => None,
-            TableUse::Avoidable if self.reachable.is_within(self.program, target) => None,
-            TableUse::Avoidable | TableUse::Needed => self.layout.table_entry_address(target),
+            table_use => self.find_table_entry(object, symbol, table_use),
         };
         let values = Values {
-            target: address.wrapping_add_signed(addend),
+            target: target_address.wrapping_add_signed(addend),
             addend,
             place: section_address.wrapping_add(offset),
             table_entry,
@@ -247,37 +260,43 @@ impl Relocator<'_, '_> {
         machine.apply(kind, bytes, offset, values)
     }
 
-    fn describe(
-        &self,
-        object: &Object<'_>,
-        id: SectionId,
-        relocation: &ElfRelocation,
-        target: Target,
-    ) -> RelocationPlace {
-        let (_, index) = self.program.section_owner(id);
-        let info = relocation.r_info.get(LE);
-        let kind = info as u32;
-        RelocationPlace {
-            input: object.file.name.clone(),
-            section: object.file.sections[index].display_name(),
-            offset: relocation.r_offset.get(LE),
-            kind,
-            kind_name: self.program.machine.relocation_name(kind),
-            symbol: self.describe_target(object, (info >> 32) as usize, target),
+    /// Returns the address of the table entry that a relocation uses, if it cannot do without.
+    fn find_table_entry(&self, object: &Object<'_>, symbol: u32, table_use: TableUse) -> Option<u64> {
+        let target = object.target(symbol).ok()?;
+        let is_avoided = table_use == TableUse::Avoidable && self.reachable.is_within(self.program, target);
+        if is_avoided {
+            None
+        } else {
+            self.layout.table_entry_address(target)
         }
     }
 
-    fn describe_target(&self, object: &Object<'_>, symbol_index: usize, target: Target) -> String {
-        let symbol = object.file.symbols.symbols().get(symbol_index);
-        let name = symbol
-            .and_then(|symbol| object.file.symbol_name(symbol).ok())
-            .unwrap_or_default();
-        match target {
+    fn describe(
+        &self,
+        object: &Object<'_>,
+        section: usize,
+        relocation: &ElfRelocation,
+    ) -> Result<RelocationPlace, Error> {
+        let info = relocation.r_info.get(LE);
+        let (kind, symbol) = (info as u32, (info >> 32) as u32);
+        let name = match object.file.symbols.symbols().get(symbol as usize) {
+            Some(symbol) => object.file.symbol_name(symbol)?,
+            None => b"",
+        };
+        let symbol = match object.target(symbol)? {
             Target::Local { section, .. } if name.is_empty() => {
                 let (object, index) = self.program.section_owner(section);
                 object.file.sections[index].display_name()
             }
             _ => String::from_utf8_lossy(name).into_owned(),
-        }
+        };
+        Ok(RelocationPlace {
+            input: object.file.name.clone(),
+            section: object.file.sections[section].display_name(),
+            offset: relocation.r_offset.get(LE),
+            kind,
+            kind_name: self.program.machine.relocation_name(kind),
+            symbol,
+        })
     }
 }
