@@ -2,16 +2,43 @@
 //!
 //! Portable layers, from the top: [`wasi`] (the functions that programs import), [`fs`], [`random`] and [`time`] (what these act
 //! on), [`platform`] (what all of them need from the machine). They know only the `Platform` trait, so they run, are tested and
-//! are timed in a Linux process as well.
+//! are timed in a Linux process as well. [`command_line`] is portable too.
+//!
+//! Below that border, with the feature `kernel`: `kernel_main` (the entry) and `machine` (the `Platform` of the bare machine),
+//! then `runtime` (what compiled code stands on), `drivers`, `memory` and `arch`, each using only what is named after it.
 #![no_std]
 #![deny(unsafe_code)]
 
 extern crate alloc;
+#[cfg(feature = "kernel")]
+extern crate boot as _;
 #[cfg(test)]
 extern crate std;
 
+pub mod command_line;
 pub mod fs;
 pub mod platform;
 pub mod random;
 pub mod time;
 pub mod wasi;
+
+#[cfg(feature = "kernel")]
+#[allow(unsafe_code, reason = "the machine is reached by assembly and registers")]
+mod arch;
+#[cfg(feature = "kernel")]
+mod drivers;
+#[cfg(feature = "kernel")]
+mod exit;
+#[cfg(feature = "kernel")]
+#[allow(unsafe_code, reason = "the boot code calls it by its symbol")]
+mod kernel_main;
+#[cfg(feature = "kernel")]
+mod log;
+#[cfg(feature = "kernel")]
+#[allow(unsafe_code, reason = "page tables and allocators make memory out of addresses")]
+mod memory;
+#[cfg(feature = "kernel")]
+mod panic;
+#[cfg(feature = "kernel")]
+#[allow(unsafe_code, reason = "compiled code and the kernel meet in raw addresses")]
+mod runtime;

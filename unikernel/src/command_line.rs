@@ -1,0 +1,268 @@
+//! The kernel command line: options, then `--`, then the program's arguments.
+//!
+//! ```text
+//! ip=10.0.0.2/24 gateway=10.0.0.1 dns=10.0.0.1 env.NAME=VALUE log=debug -- ARG…
+//! ```
+//!
+//! Words are separated by blanks. Between double quotes blanks belong to the word, and a backslash takes the next character as it
+//! is; quotes may begin within a word (`env.GREETING="good day"`). Unknown options are ignored: other boot loaders' and other
+//! drivers' words share the line. Values baked into the image are the defaults of all of these.
+
+use abi::configuration::{self, Tag};
+use alloc::vec::Vec;
+
+/// Which messages of the kernel are written; each level includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum LogLevel {
+    /// None.
+    Off = 0,
+    /// What failed.
+    Error = 1,
+    /// What is done.
+    Debug = 2,
+}
+
+/// A memory-mapped virtio device that the machine announces on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MmioDevice {
+    /// Guest-physical address of its registers.
+    pub address: u64,
+    /// Their length in bytes.
+    pub len_bytes: u64,
+    /// Its input of the I/O APICs.
+    pub interrupt: u32,
+}
+
+/// Everything the command line and the baked configuration say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The program's arguments, its name first.
+    pub arguments: Vec<Vec<u8>>,
+    /// The environment, `NAME=VALUE` each.
+    pub environment: Vec<Vec<u8>>,
+    /// Which messages the kernel writes.
+    pub log_level: LogLevel,
+    /// `ip=`: `dhcp`, or an address with its prefix length.
+    pub ip: Option<Vec<u8>>,
+    /// `gateway=`: an address.
+    pub gateway: Option<Vec<u8>>,
+    /// `dns=`: addresses, in the order given.
+    pub dns: Vec<Vec<u8>>,
+    /// `listen=`: addresses with ports to listen on before the program starts.
+    pub listen: Vec<Vec<u8>>,
+    /// `virtio_mmio.device=`: devices that only the command line tells of.
+    pub mmio_devices: Vec<MmioDevice>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            log_level: LogLevel::Error,
+            ip: None,
+            gateway: None,
+            dns: Vec::new(),
+            listen: Vec::new(),
+            mmio_devices: Vec::new(),
+        }
+    }
+}
+
+impl Options {
+    /// Reads the baked configuration, then the command line, which overrides it.
+    ///
+    /// Arguments after `--` replace the baked ones but for the program's name.
+    pub fn parse(configuration: &[u8], command_line: &[u8]) -> Self {
+        let mut options = Options::default();
+        for (tag, value) in configuration::records(configuration) {
+            match tag {
+                Tag::Argument => options.arguments.push(value.to_vec()),
+                Tag::Environment => options.set_environment(value.to_vec()),
+                Tag::KernelOption => options.apply_word(value),
+                Tag::StackSize => {}
+            }
+        }
+        // What the command line names replaces a baked list rather than adding to it.
+        let mut words = Words(command_line);
+        let mut named = Options::default();
+        for word in words.by_ref().take_while(|word| word != b"--") {
+            match word.strip_prefix(b"env.") {
+                Some(variable) => options.set_environment(variable.to_vec()),
+                None => named.apply_word(&word),
+            }
+        }
+        options.override_with(named, command_line);
+        let arguments: Vec<_> = words.collect();
+        if !arguments.is_empty() {
+            options.arguments.truncate(1);
+            if options.arguments.is_empty() {
+                options.arguments.push(b"main.wasm".to_vec());
+            }
+            options.arguments.extend(arguments);
+        }
+        options
+    }
+
+    fn override_with(&mut self, named: Options, command_line: &[u8]) {
+        if Words(command_line)
+            .take_while(|word| word != b"--")
+            .any(|word| word.starts_with(b"log="))
+        {
+            self.log_level = named.log_level;
+        }
+        self.ip = named.ip.or(self.ip.take());
+        self.gateway = named.gateway.or(self.gateway.take());
+        if !named.dns.is_empty() {
+            self.dns = named.dns;
+        }
+        if !named.listen.is_empty() {
+            self.listen = named.listen;
+        }
+        self.mmio_devices.extend(named.mmio_devices);
+    }
+
+    fn apply_word(&mut self, word: &[u8]) {
+        let Some(separator) = word.iter().position(|&byte| byte == b'=') else {
+            return;
+        };
+        let (name, value) = (&word[..separator], &word[separator + 1..]);
+        match name {
+            b"ip" => self.ip = Some(value.to_vec()),
+            b"gateway" => self.gateway = Some(value.to_vec()),
+            b"dns" => self.dns.push(value.to_vec()),
+            b"listen" => self.listen.push(value.to_vec()),
+            b"log" => {
+                self.log_level = match value {
+                    b"off" => LogLevel::Off,
+                    b"debug" => LogLevel::Debug,
+                    _ => LogLevel::Error,
+                }
+            }
+            b"virtio_mmio.device" => self.mmio_devices.extend(parse_mmio_device(value)),
+            _ => {}
+        }
+    }
+
+    /// Adds a variable, in place of one of the same name.
+    fn set_environment(&mut self, variable: Vec<u8>) {
+        let name = |text: &[u8]| text.iter().position(|&byte| byte == b'=').map_or(text.len(), |end| end);
+        let new_name = &variable[..name(&variable)];
+        self.environment.retain(|old| &old[..name(old)] != new_name);
+        self.environment.push(variable);
+    }
+}
+
+/// Parses `SIZE@ADDRESS:INTERRUPT`, the form Linux has, with `K` and `M` after a size; more after a second colon is ignored.
+fn parse_mmio_device(value: &[u8]) -> Option<MmioDevice> {
+    let text = core::str::from_utf8(value).ok()?;
+    let (len_bytes, rest) = text.split_once('@')?;
+    let mut fields = rest.split(':');
+    Some(MmioDevice {
+        address: parse_number(fields.next()?)?,
+        len_bytes: parse_size(len_bytes)?,
+        interrupt: u32::try_from(parse_number(fields.next()?)?).ok()?,
+    })
+}
+
+fn parse_size(text: &str) -> Option<u64> {
+    let (digits, unit) = match text.as_bytes().last()? {
+        b'K' | b'k' => (&text[..text.len() - 1], 1024),
+        b'M' | b'm' => (&text[..text.len() - 1], 1024 * 1024),
+        _ => (text, 1),
+    };
+    parse_number(digits)?.checked_mul(unit)
+}
+
+fn parse_number(text: &str) -> Option<u64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// Splits a line into words.
+struct Words<'a>(&'a [u8]);
+
+impl Iterator for Words<'_> {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        let start = self.0.iter().position(|byte| !byte.is_ascii_whitespace())?;
+        let mut bytes = self.0[start..].iter();
+        let mut word = Vec::new();
+        let mut is_quoted = false;
+        while let Some(&byte) = bytes.next() {
+            match byte {
+                b'"' => is_quoted = !is_quoted,
+                b'\\' if is_quoted => word.extend(bytes.next()),
+                _ if byte.is_ascii_whitespace() && !is_quoted => break,
+                _ => word.push(byte),
+            }
+        }
+        self.0 = bytes.as_slice();
+        Some(word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn baked() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        configuration::write_record(&mut bytes, Tag::Argument, b"app.wasm");
+        configuration::write_record(&mut bytes, Tag::Argument, b"baked");
+        configuration::write_record(&mut bytes, Tag::Environment, b"A=1");
+        configuration::write_record(&mut bytes, Tag::Environment, b"B=2");
+        configuration::write_record(&mut bytes, Tag::KernelOption, b"log=debug");
+        configuration::write_record(&mut bytes, Tag::KernelOption, b"dns=1.1.1.1");
+        bytes
+    }
+
+    #[test]
+    fn baked_values_hold_where_the_command_line_is_silent() {
+        let options = Options::parse(&baked(), b"console=ttyS0 quiet");
+        assert_eq!(options.arguments, [b"app.wasm".to_vec(), b"baked".to_vec()]);
+        assert_eq!(options.environment, [b"A=1".to_vec(), b"B=2".to_vec()]);
+        assert_eq!(options.log_level, LogLevel::Debug);
+    }
+
+    #[test]
+    fn the_command_line_overrides_baked_values() {
+        let line = br#"log=off env.A="good day" dns=8.8.8.8 ip=dhcp -- one "two words" "" "quo\"te""#;
+        let options = Options::parse(&baked(), line);
+        let expected: [&[u8]; 5] = [b"app.wasm", b"one", b"two words", b"", b"quo\"te"];
+        assert_eq!(options.arguments, expected);
+        assert_eq!(options.environment, [b"B=2".to_vec(), b"A=good day".to_vec()]);
+        assert_eq!(options.log_level, LogLevel::Off);
+        assert_eq!(options.dns, [b"8.8.8.8".to_vec()]);
+        assert_eq!(options.ip.as_deref(), Some(&b"dhcp"[..]));
+    }
+
+    #[test]
+    fn mmio_devices_are_read_in_the_form_that_linux_has() {
+        let options = Options::parse(
+            b"",
+            b"virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=4K@0xd0000000:5:0",
+        );
+        let expected =
+            [(0xfeb0_0e00, 512, 12), (0xd000_0000, 4096, 5)].map(|(address, len_bytes, interrupt)| MmioDevice {
+                address,
+                len_bytes,
+                interrupt,
+            });
+        assert_eq!(options.mmio_devices, expected);
+        assert_eq!(
+            Options::parse(b"", b"virtio_mmio.device=x@y virtio_mmio.device=").mmio_devices,
+            []
+        );
+    }
+
+    #[test]
+    fn unfinished_quotes_and_escapes_end_with_the_line() {
+        let options = Options::parse(b"", br#"-- "a b\"#);
+        assert_eq!(options.arguments, [b"main.wasm".to_vec(), b"a b".to_vec()]);
+    }
+}
