@@ -99,7 +99,7 @@ fn write_report(output: &mut impl Write, code: TrapCode, fault: &Fault, stack: S
 
 fn write_frame(output: &mut impl Write, number: usize, code_offset: u32) -> fmt::Result {
     let Some(function) = module::trap_table().find_function(code_offset) else {
-        return writeln!(output, "    {number}: <outside any function>");
+        return writeln!(output, "{number:>5}: <outside any function>");
     };
     let wasm_offset = function
         .find_site(code_offset)
@@ -111,7 +111,7 @@ fn write_frame(output: &mut impl Write, number: usize, code_offset: u32) -> fmt:
     };
     writeln!(
         output,
-        "    {number}: {wasm_offset:#x} - {name} (function {})",
+        "{number:>5}: {wasm_offset:#x} - {name} (function {})",
         function.function_index
     )
 }

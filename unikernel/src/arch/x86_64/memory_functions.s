@@ -1,4 +1,4 @@
-# memcpy, memmove (also the builtin memory_copy), memset (also memory_fill), memcmp, bcmp. System V convention.
+# memcpy, memmove (also the builtin memory_copy), memset (also memory_fill), memcmp, bcmp, strlen. System V convention.
 #
 # Up to 32 bytes are moved by overlapping loads and stores: everything is loaded before anything is stored, so the order does
 # not matter. Longer areas go 64 bytes at a time through SSE registers, with the first or last 64 bytes kept aside where areas
@@ -224,5 +224,17 @@ bcmp:
     orl     $1, %eax
     ret
 .size memcmp, . - memcmp
+
+.section .text.strlen,"ax",@progbits
+.globl strlen
+.type strlen,@function
+strlen:
+    movq    $-1, %rax
+.Lnext_byte:
+    incq    %rax
+    cmpb    $0, (%rdi,%rax)
+    jne     .Lnext_byte
+    ret
+.size strlen, . - strlen
 
 .text
