@@ -2,26 +2,36 @@
 
 use crate::arch::{self, InterruptStacks, SingleCore, cpu};
 use crate::command_line::Options;
+use crate::machine::Machine;
 use crate::memory::{self, OutOfMemory};
 use crate::runtime::{module, start};
+use crate::wasi::{self, Context, ContextOptions, GuestMemory};
 use crate::{exit, log};
+use abi::baked_tree::BakedTree;
 use abi::boot_info::BootInfo;
+use abi::memory_map::WINDOW_ALIAS_BASE;
+use alloc::boxed::Box;
 
 const EXCEPTION_STACK_LEN_BYTES: u64 = 32 * 1024;
 const FATAL_STACK_LEN_BYTES: u64 = 16 * 1024;
 const INTERRUPT_STACK_LEN_BYTES: u64 = 4 * 1024;
 
+/// New and changed files may take this part of the memory that is free when the program starts.
+const FILE_MEMORY_SHARE: u64 = 2;
+
+static OPTIONS: SingleCore<Option<Options>> = SingleCore::new(None);
 static START_TSC: SingleCore<u64> = SingleCore::new(0);
 
 #[unsafe(export_name = "wasmetal.kernel_main")]
 extern "C" fn kernel_main(boot_info: &'static BootInfo) -> ! {
     *START_TSC.borrow_mut() = boot_info.start_tsc;
-    let options = Options::parse(module::configuration(), boot_info.command_line);
-    log::set_level(options.log_level);
     if initialize_memory(boot_info).is_err() {
         log::error!("the machine has too little memory for the kernel");
         exit::exit(exit::ExitStatus::CANNOT_START);
     }
+    let options = Options::parse(module::configuration(), boot_info.command_line);
+    log::set_level(options.log_level);
+    *OPTIONS.borrow_mut() = Some(options);
     start::prepare_cpu();
     start::run(run_program)
 }
@@ -37,9 +47,38 @@ fn initialize_memory(boot_info: &BootInfo) -> Result<(), OutOfMemory> {
 }
 
 extern "C" fn run_program() -> ! {
-    log::debug!(
-        "{} ticks from the first instruction to the program",
-        cpu::time_stamp() - *START_TSC.borrow_mut()
-    );
+    let started = cpu::time_stamp() - *START_TSC.borrow_mut();
+    install_wasi();
+    let ready = cpu::time_stamp() - *START_TSC.borrow_mut();
+    log::debug!("{started} ticks from the first instruction to the program's stack, {ready} to the program");
     start::call_entry()
+}
+
+/// Makes the context that WASI calls act on.
+fn install_wasi() {
+    let options = OPTIONS.borrow_mut().take().unwrap_or_default();
+    let context = Context::new(ContextOptions {
+        platform: Box::new(Machine),
+        memory: guest_memory(),
+        arguments: options.arguments,
+        environment: options.environment,
+        baked_tree: BakedTree::new(module::baked_tree()).unwrap_or(BakedTree::EMPTY),
+        file_memory_limit_bytes: memory::available_bytes() / FILE_MEMORY_SHARE,
+    });
+    let Ok(context) = context else {
+        log::error!("the machine has too little memory for the program's files");
+        exit::exit(exit::ExitStatus::CANNOT_START);
+    };
+    // SAFETY: the context is never freed and known to nobody else; the one program that makes calls is not running yet.
+    unsafe { wasi::install(Box::leak(Box::new(context))) };
+}
+
+/// Returns the view of linear memory 0, which is what WASI calls refer to.
+fn guest_memory() -> GuestMemory {
+    let Some(&instance) = module::memories().first() else {
+        return GuestMemory::none();
+    };
+    // SAFETY: 1. Memory instances are data of the image and memories never shrink. 2. The alias shows all bytes up to the length.
+    // 3. There is one flow of control: compiled code does not run, and nothing grows memory, during a call.
+    unsafe { GuestMemory::new(instance, (WINDOW_ALIAS_BASE + (*instance).base) as *mut u8) }
 }

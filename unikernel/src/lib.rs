@@ -35,6 +35,8 @@ mod kernel_main;
 #[cfg(feature = "kernel")]
 mod log;
 #[cfg(feature = "kernel")]
+mod machine;
+#[cfg(feature = "kernel")]
 #[allow(unsafe_code, reason = "page tables and allocators make memory out of addresses")]
 mod memory;
 #[cfg(feature = "kernel")]

@@ -18,6 +18,21 @@ pub fn read_stdin(buffer: &mut [u8]) -> StdinRead {
     }
 }
 
+/// Tells whether [`read_stdin`] would return something else than `Pending`.
+pub fn is_stdin_ready() -> bool {
+    serial_port::has_data() || !serial_port::is_present()
+}
+
+/// Tells whether descriptor 0, 1 or 2 is a terminal. A serial port is one.
+pub fn is_terminal(_fd: u32) -> bool {
+    true
+}
+
+/// Lets arriving input end a halt, and sees that nothing written is held back meanwhile.
+pub fn prepare_to_wait() {
+    serial_port::enable_receive_interrupt();
+}
+
 /// Waits until everything written has left the machine.
 pub fn flush() {}
 

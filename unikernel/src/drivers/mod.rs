@@ -3,5 +3,6 @@
 //! Nothing is looked for before it is needed: a program that prints one line to the serial port pays for no bus.
 
 pub mod console;
+pub mod entropy;
 pub mod power;
 pub mod serial_port;

@@ -11,6 +11,10 @@ unsafe extern "C" {
     static CONFIGURATION: u8;
     #[link_name = "wasmetal.configuration.end"]
     static CONFIGURATION_END: u8;
+    #[link_name = "wasmetal.baked_tree"]
+    static BAKED_TREE: u8;
+    #[link_name = "wasmetal.baked_tree.end"]
+    static BAKED_TREE_END: u8;
 }
 
 /// Returns the descriptor.
@@ -22,13 +26,27 @@ pub(super) fn descriptor() -> &'static ModuleDescriptor {
 
 /// Returns the baked configuration, encoded as [`abi::configuration`] says.
 pub fn configuration() -> &'static [u8] {
-    let (start, end) = (&raw const CONFIGURATION, &raw const CONFIGURATION_END);
     // SAFETY: the linker places both symbols around one piece of read-only data.
+    unsafe { between(&raw const CONFIGURATION, &raw const CONFIGURATION_END) }
+}
+
+/// Returns the baked files, encoded as [`abi::baked_tree`] says.
+pub fn baked_tree() -> &'static [u8] {
+    // SAFETY: as above.
+    unsafe { between(&raw const BAKED_TREE, &raw const BAKED_TREE_END) }
+}
+
+/// Returns the bytes between two symbols.
+///
+/// # Safety
+/// They are the first byte and the end of one piece of data that nothing ever writes.
+unsafe fn between(start: *const u8, end: *const u8) -> &'static [u8] {
+    // SAFETY: the caller's promise.
     unsafe { slice::from_raw_parts(start, end.addr() - start.addr()) }
 }
 
 /// Returns the addresses of the memories, by index.
-pub(super) fn memories() -> &'static [*mut MemoryInstance] {
+pub fn memories() -> &'static [*mut MemoryInstance] {
     let module = descriptor();
     // SAFETY: the descriptor names an array of so many addresses in read-only data.
     unsafe { array(module.memories, module.memory_count) }

@@ -92,6 +92,16 @@ pub fn time_stamp() -> u64 {
     unsafe { _rdtsc() }
 }
 
+/// Reads the time stamp counter after a memory access that must go past the cache, whose duration nobody can foretell.
+pub fn time_stamp_after_flush() -> u64 {
+    let cell = 0u64;
+    // SAFETY: `clflush` and the load touch a local variable only.
+    unsafe {
+        asm!("clflush [{0}]", "mfence", "mov {1}, [{0}]", in(reg) &cell, out(reg) _, options(nostack, preserves_flags, readonly));
+    }
+    time_stamp()
+}
+
 /// Reads a model-specific register.
 ///
 /// # Safety

@@ -10,25 +10,18 @@ const CPUID_TSC_RATIO: u32 = 0x15;
 const FALLBACK_HZ: u64 = 1_000_000_000;
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
-#[derive(Clone, Copy)]
-struct Clock {
-    frequency_hz: u64,
-    /// A value of the counter, and nanoseconds since 1970 at that moment.
-    wall_clock: Option<(u64, u64)>,
-}
+static FREQUENCY_HZ: SingleCore<Option<u64>> = SingleCore::new(None);
+static MONOTONIC_START: SingleCore<Option<u64>> = SingleCore::new(None);
+/// A value of the counter, and nanoseconds since 1970 at that moment.
+static WALL_CLOCK_START: SingleCore<Option<(u64, u64)>> = SingleCore::new(None);
 
-static CLOCK: SingleCore<Option<Clock>> = SingleCore::new(None);
-
-fn clock() -> Clock {
-    *CLOCK.borrow_mut().get_or_insert_with(|| match kvm_clock::read() {
-        Some(Reading { tsc_hz, wall_clock }) => Clock {
-            frequency_hz: tsc_hz,
-            wall_clock: Some(wall_clock),
-        },
-        None => Clock {
-            frequency_hz: stated_hz().or_else(pit::measure_tsc_hz).unwrap_or(FALLBACK_HZ),
-            wall_clock: None,
-        },
+fn frequency_hz() -> u64 {
+    *FREQUENCY_HZ.borrow_mut().get_or_insert_with(|| {
+        let stated_by_host = kvm_clock::read().map(|Reading { tsc_hz, .. }| tsc_hz);
+        stated_by_host
+            .or_else(stated_hz)
+            .or_else(pit::measure_tsc_hz)
+            .unwrap_or(FALLBACK_HZ)
     })
 }
 
@@ -41,35 +34,36 @@ fn stated_hz() -> Option<u64> {
         .filter(|&frequency_hz| frequency_hz != 0)
 }
 
-/// Returns nanoseconds since the counter was 0.
+/// Returns nanoseconds since the first call.
 pub fn monotonic_ns() -> u64 {
-    ns_of_ticks(cpu::time_stamp())
+    let now = cpu::time_stamp();
+    let start = *MONOTONIC_START.borrow_mut().get_or_insert(now);
+    ns_of_ticks(now.saturating_sub(start))
 }
 
 /// Returns nanoseconds since 1970. The date comes from the paravirtual clock or, to the second, from the real-time clock.
 pub fn wall_clock_ns() -> u64 {
-    let mut clock = clock();
-    let (then_ticks, then_ns) = *clock.wall_clock.get_or_insert_with(|| {
-        let seconds = real_time_clock::read_seconds().unwrap_or(0);
-        (cpu::time_stamp(), seconds * NS_PER_SECOND)
-    });
-    *CLOCK.borrow_mut() = Some(clock);
-    let elapsed_ns = scale(
-        cpu::time_stamp().saturating_sub(then_ticks),
-        NS_PER_SECOND,
-        clock.frequency_hz,
-    );
-    then_ns.saturating_add(elapsed_ns)
+    let now = cpu::time_stamp();
+    let (then, then_ns) = *WALL_CLOCK_START
+        .borrow_mut()
+        .get_or_insert_with(|| match kvm_clock::read() {
+            Some(Reading { wall_clock, .. }) => wall_clock,
+            None => (now, real_time_clock::read_seconds().unwrap_or(0) * NS_PER_SECOND),
+        });
+    then_ns.saturating_add(ns_of_ticks(now.saturating_sub(then)))
 }
 
-/// Converts a duration.
+/// Converts a duration. That of nothing needs no frequency, so the first reading of a clock costs nothing.
 pub fn ns_of_ticks(ticks: u64) -> u64 {
-    scale(ticks, NS_PER_SECOND, clock().frequency_hz)
+    if ticks == 0 {
+        return 0;
+    }
+    scale(ticks, NS_PER_SECOND, frequency_hz())
 }
 
 /// Converts a duration.
 pub fn ticks_of_ns(ns: u64) -> u64 {
-    scale(ns, clock().frequency_hz, NS_PER_SECOND)
+    scale(ns, frequency_hz(), NS_PER_SECOND)
 }
 
 /// Computes `value * numerator / denominator`, at most `u64::MAX`.
