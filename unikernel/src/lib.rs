@@ -1,8 +1,8 @@
 //! The kernel that a WebAssembly program is linked with.
 //!
-//! Portable layers, from the top: [`wasi`] (the functions that programs import), [`fs`], [`random`] and [`time`] (what these act
-//! on), [`platform`] (what all of them need from the machine). They know only the `Platform` trait, so they run, are tested and
-//! are timed in a Linux process as well. [`command_line`] is portable too.
+//! Portable layers, from the top: [`wasi`] (the functions that programs import), [`fs`], [`net`], [`random`] and [`time`] (what
+//! these act on), [`platform`] (what all of them need from the machine). They know only the `Platform` trait, so they run, are
+//! tested and are timed in a Linux process as well. [`command_line`] is portable too.
 //!
 //! Below that border, with the feature `kernel`: `kernel_main` (the entry) and `machine` (the `Platform` of the bare machine),
 //! then `runtime` (what compiled code stands on), `drivers`, `memory` and `arch`, each using only what is named after it.
@@ -17,6 +17,7 @@ extern crate std;
 
 pub mod command_line;
 pub mod fs;
+pub mod net;
 pub mod platform;
 pub mod random;
 pub mod time;

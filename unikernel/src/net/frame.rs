@@ -1,0 +1,313 @@
+//! What is read from a received frame before smoltcp sees it, and what is written into a frame after smoltcp made it.
+//!
+//! [`classify`] finds out which socket a frame concerns and verifies TCP and UDP checksums unless the device vouches for them.
+//! Every length is checked; a frame that is not understood is left to smoltcp or dropped. RFC 791, 8200, 9293, 768.
+
+use super::four_tuple::FourTuple;
+use smoltcp::wire::{
+    EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket,
+    TcpSeqNumber, UdpPacket,
+};
+
+/// Whom a received frame concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// A TCP segment.
+    Tcp(Segment),
+    /// A UDP datagram to that local end.
+    Udp(IpEndpoint),
+    /// An answer (or what might be one) of neighbour discovery: packets that wait for it can go.
+    Neighbor,
+    /// Anything else that smoltcp may understand.
+    Other,
+    /// Damaged, or nothing that is handled at all.
+    Drop,
+}
+
+/// The header fields of a TCP segment that matter outside smoltcp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Segment {
+    /// Who sent it to whom.
+    pub tuple: FourTuple,
+    /// The SYN flag, without ACK: a connection request.
+    pub is_request: bool,
+    /// The RST flag.
+    pub rst: bool,
+    /// The FIN flag.
+    pub fin: bool,
+    /// The first sequence number.
+    pub sequence: TcpSeqNumber,
+    /// Sequence numbers that the segment takes: payload, SYN and FIN.
+    pub sequence_len: usize,
+    /// The acknowledged sequence number, if any.
+    pub acknowledgment: Option<TcpSeqNumber>,
+}
+
+/// Reads a frame's addresses. `checksum_valid`: the device vouches for the TCP or UDP checksum.
+pub(super) fn classify(bytes: &[u8], checksum_valid: bool) -> Class {
+    let Ok(frame) = EthernetFrame::new_checked(bytes) else {
+        return Class::Drop;
+    };
+    match frame.ethertype() {
+        EthernetProtocol::Arp => Class::Neighbor,
+        EthernetProtocol::Ipv4 => classify_ipv4(frame.payload(), checksum_valid),
+        EthernetProtocol::Ipv6 => classify_ipv6(frame.payload(), checksum_valid),
+        _ => Class::Drop,
+    }
+}
+
+fn classify_ipv4(payload: &[u8], checksum_valid: bool) -> Class {
+    let Ok(packet) = Ipv4Packet::new_checked(payload) else {
+        return Class::Drop;
+    };
+    if packet.version() != 4 || packet.more_frags() || packet.frag_offset() != 0 {
+        return Class::Drop;
+    }
+    let addresses = (packet.src_addr().into(), packet.dst_addr().into());
+    classify_transport(packet.next_header(), packet.payload(), addresses, checksum_valid)
+}
+
+fn classify_ipv6(payload: &[u8], checksum_valid: bool) -> Class {
+    let Ok(packet) = Ipv6Packet::new_checked(payload) else {
+        return Class::Drop;
+    };
+    if packet.version() != 6 {
+        return Class::Drop;
+    }
+    const NEIGHBOR_ADVERTISEMENT: u8 = 136;
+    const ROUTER_ADVERTISEMENT: u8 = 134;
+    let first = packet.payload().first().copied();
+    if packet.next_header() == IpProtocol::Icmpv6
+        && matches!(first, Some(NEIGHBOR_ADVERTISEMENT | ROUTER_ADVERTISEMENT))
+    {
+        return Class::Neighbor;
+    }
+    let addresses = (packet.src_addr().into(), packet.dst_addr().into());
+    classify_transport(packet.next_header(), packet.payload(), addresses, checksum_valid)
+}
+
+fn classify_transport(
+    protocol: IpProtocol,
+    payload: &[u8],
+    (source, destination): (IpAddress, IpAddress),
+    checksum_valid: bool,
+) -> Class {
+    match protocol {
+        IpProtocol::Tcp => match TcpPacket::new_checked(payload) {
+            Ok(packet) if checksum_valid || packet.verify_checksum(&source, &destination) => Class::Tcp(Segment {
+                tuple: FourTuple {
+                    local: IpEndpoint::new(destination, packet.dst_port()),
+                    remote: IpEndpoint::new(source, packet.src_port()),
+                },
+                is_request: packet.syn() && !packet.ack() && !packet.rst() && !packet.fin(),
+                rst: packet.rst(),
+                fin: packet.fin(),
+                sequence: packet.seq_number(),
+                sequence_len: packet.segment_len(),
+                acknowledgment: packet.ack().then(|| packet.ack_number()),
+            }),
+            _ => Class::Drop,
+        },
+        IpProtocol::Udp => match UdpPacket::new_checked(payload) {
+            Ok(packet) if checksum_valid || packet.verify_checksum(&source, &destination) => {
+                Class::Udp(IpEndpoint::new(destination, packet.dst_port()))
+            }
+            _ => Class::Drop,
+        },
+        _ => Class::Other,
+    }
+}
+
+/// Tells whether a frame that smoltcp made asks for a neighbour's hardware address.
+pub(super) fn is_neighbor_request(bytes: &[u8]) -> bool {
+    const NEIGHBOR_SOLICITATION: u8 = 135;
+    const IPV6_NEXT_HEADER: usize = 14 + 6;
+    const ICMPV6_TYPE: usize = 14 + 40;
+    match bytes.get(12..14) {
+        Some([0x08, 0x06]) => true,
+        Some([0x86, 0xdd]) => {
+            bytes.get(IPV6_NEXT_HEADER) == Some(&u8::from(IpProtocol::Icmpv6))
+                && bytes.get(ICMPV6_TYPE) == Some(&NEIGHBOR_SOLICITATION)
+        }
+        _ => false,
+    }
+}
+
+/// What is read from a TCP segment that smoltcp made.
+pub(super) struct SentSegment {
+    /// The acknowledgement number.
+    pub acknowledgment: TcpSeqNumber,
+    /// The FIN flag.
+    pub fin: bool,
+}
+
+/// Reads a frame that smoltcp made, if it is a TCP segment.
+pub(super) fn sent_segment(bytes: &[u8]) -> Option<SentSegment> {
+    const ACKNOWLEDGMENT: usize = 8;
+    const FLAGS: usize = 13;
+    const FIN: u8 = 1;
+    let tcp = u8::from(IpProtocol::Tcp);
+    // smoltcp writes neither IPv4 options nor IPv6 extension headers before TCP.
+    let header = match (bytes.get(12..14)?, bytes.get(14 + 9), bytes.get(14 + 6)) {
+        ([0x08, 0x00], Some(&protocol), _) if protocol == tcp => bytes.get(14 + 20..)?,
+        ([0x86, 0xdd], _, Some(&protocol)) if protocol == tcp => bytes.get(14 + 40..)?,
+        _ => return None,
+    };
+    let acknowledgment = header.get(ACKNOWLEDGMENT..)?.first_chunk()?;
+    Some(SentSegment {
+        acknowledgment: TcpSeqNumber(i32::from_be_bytes(*acknowledgment)),
+        fin: header.get(FLAGS)? & FIN != 0,
+    })
+}
+
+/// Prepares a TCP or UDP frame that smoltcp made for a device that completes the checksum: stores the pseudo-header's sum and
+/// returns where the transport header starts and where in it the checksum is.
+pub(super) fn start_checksum(bytes: &mut [u8]) -> Option<(u16, u16)> {
+    const ETHERNET_HEADER: usize = 14;
+    let (protocol, addresses, transport) = match (bytes.get(12)?, bytes.get(13)?) {
+        (0x08, 0x00) => {
+            let header_len = usize::from(bytes.get(ETHERNET_HEADER)? & 0x0f) * 4;
+            (
+                *bytes.get(ETHERNET_HEADER + 9)?,
+                ETHERNET_HEADER + 12..ETHERNET_HEADER + 20,
+                ETHERNET_HEADER + header_len,
+            )
+        }
+        (0x86, 0xdd) => (
+            *bytes.get(ETHERNET_HEADER + 6)?,
+            ETHERNET_HEADER + 8..ETHERNET_HEADER + 40,
+            ETHERNET_HEADER + 40,
+        ),
+        _ => return None,
+    };
+    let checksum_offset = match IpProtocol::from(protocol) {
+        IpProtocol::Tcp => 16,
+        IpProtocol::Udp => 6,
+        _ => return None,
+    };
+    // A frame for segmentation may be longer than the sum's length field; each segment's own length replaces it there.
+    let transport_len = bytes.len().checked_sub(transport)? as u32;
+    let mut sum = u32::from(protocol) + (transport_len & 0xffff) + (transport_len >> 16);
+    for pair in bytes.get(addresses)?.chunks_exact(2) {
+        sum += u32::from(u16::from_be_bytes([pair[0], pair[1]]));
+    }
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    let place = transport + checksum_offset;
+    bytes
+        .get_mut(place..place + 2)?
+        .copy_from_slice(&(sum as u16).to_be_bytes());
+    Some((transport as u16, checksum_offset as u16))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use smoltcp::phy::ChecksumCapabilities;
+    use smoltcp::wire::{EthernetAddress, EthernetRepr, IpRepr, TcpControl, TcpRepr};
+    use std::vec;
+    use std::vec::Vec;
+
+    fn syn(source: IpAddress, destination: IpAddress, checksums: &ChecksumCapabilities) -> Vec<u8> {
+        let tcp = TcpRepr {
+            src_port: 4000,
+            dst_port: 80,
+            control: TcpControl::Syn,
+            seq_number: TcpSeqNumber(7),
+            ack_number: None,
+            window_len: 1000,
+            window_scale: None,
+            max_seg_size: Some(1460),
+            sack_permitted: true,
+            sack_ranges: [None; 3],
+            timestamp: None,
+            payload: &[],
+        };
+        let ip = IpRepr::new(source, destination, IpProtocol::Tcp, tcp.buffer_len(), 64);
+        let mut bytes = vec![0; 14 + ip.buffer_len()];
+        let mut frame = EthernetFrame::new_unchecked(&mut bytes[..]);
+        let ethertype = match source {
+            IpAddress::Ipv4(_) => EthernetProtocol::Ipv4,
+            IpAddress::Ipv6(_) => EthernetProtocol::Ipv6,
+        };
+        EthernetRepr {
+            src_addr: EthernetAddress([2; 6]),
+            dst_addr: EthernetAddress([4; 6]),
+            ethertype,
+        }
+        .emit(&mut frame);
+        ip.emit(frame.payload_mut(), checksums);
+        let header_len = ip.header_len();
+        let mut packet = TcpPacket::new_unchecked(&mut bytes[14 + header_len..]);
+        tcp.emit(&mut packet, &source, &destination, checksums);
+        bytes
+    }
+
+    /// A connection request to 10.0.0.2:80 from one of 5,000 and more addresses that do not exist.
+    pub(in crate::net) fn request_from(number: u32) -> Vec<u8> {
+        let source = IpAddress::v4(10, 1, (number >> 8) as u8, number as u8);
+        let mut bytes = syn(source, IpAddress::v4(10, 0, 0, 2), &ChecksumCapabilities::default());
+        bytes[..6].copy_from_slice(&[2, 0, 0, 0, 0, 2]);
+        bytes
+    }
+
+    const V4: (IpAddress, IpAddress) = (IpAddress::v4(10, 0, 0, 1), IpAddress::v4(10, 0, 0, 2));
+    const V6: (IpAddress, IpAddress) = (
+        IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 1),
+        IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, 2),
+    );
+
+    #[test]
+    fn a_request_is_recognised_in_both_families() {
+        for (source, destination) in [V4, V6] {
+            let Class::Tcp(segment) = classify(&syn(source, destination, &ChecksumCapabilities::default()), false)
+            else {
+                panic!("not recognised");
+            };
+            assert!(segment.is_request);
+            assert_eq!(segment.tuple.remote, IpEndpoint::new(source, 4000));
+            assert_eq!(segment.tuple.local, IpEndpoint::new(destination, 80));
+            assert_eq!(segment.sequence_len, 1);
+        }
+    }
+
+    #[test]
+    fn a_wrong_checksum_is_dropped_unless_the_device_vouches_for_it() {
+        let mut bytes = syn(V4.0, V4.1, &ChecksumCapabilities::default());
+        *bytes.last_mut().unwrap() ^= 1;
+        assert_eq!(classify(&bytes, false), Class::Drop);
+        assert!(matches!(classify(&bytes, true), Class::Tcp(_)));
+    }
+
+    #[test]
+    fn the_started_checksum_completes_to_the_right_one() {
+        for (source, destination) in [V4, V6] {
+            let complete = syn(source, destination, &ChecksumCapabilities::default());
+            let mut bytes = syn(source, destination, &ChecksumCapabilities::ignored());
+            let (start, offset) = start_checksum(&mut bytes).unwrap();
+            let (start, place) = (usize::from(start), usize::from(start + offset));
+            let mut sum: u32 = bytes[start..]
+                .chunks(2)
+                .map(|pair| u32::from(u16::from_be_bytes([pair[0], pair[1]])))
+                .sum();
+            while sum > 0xffff {
+                sum = (sum & 0xffff) + (sum >> 16);
+            }
+            assert_eq!(complete[place..place + 2], (!(sum as u16)).to_be_bytes());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(mut bytes: Vec<u8>, ethertype in 0usize..3, checksum_valid: bool) {
+            if let Some(place) = bytes.get_mut(12..14) {
+                place.copy_from_slice(&[[0x08, 0x00], [0x86, 0xdd], [0x08, 0x06]][ethertype]);
+            }
+            classify(&bytes, checksum_valid);
+            is_neighbor_request(&bytes);
+            sent_segment(&bytes);
+            start_checksum(&mut bytes);
+        }
+    }
+}
