@@ -6,8 +6,6 @@
 use super::descriptor_table::{Descriptor, DescriptorKind, DescriptorTable};
 use super::errno::Errno;
 use super::guest_memory::GuestMemory;
-use crate::fs::device_fs::{self, DeviceFs};
-use crate::fs::memory_fs::MemoryFs;
 use crate::fs::{self, Device, Mounts, Node, NodeId};
 use crate::platform::Platform;
 use crate::random::RandomSource;
@@ -32,6 +30,12 @@ pub struct ContextOptions {
     pub file_memory_limit_bytes: u64,
 }
 
+/// The files that the program has not asked for yet (see [`preopens`](super::preopens)).
+pub(crate) struct UnopenedFiles {
+    pub(crate) baked_tree: BakedTree<'static>,
+    pub(crate) memory_limit_bytes: u64,
+}
+
 /// What WASI calls act on.
 pub struct Context {
     pub(crate) platform: Box<dyn Platform>,
@@ -40,19 +44,19 @@ pub struct Context {
     pub(crate) environment: Vec<Vec<u8>>,
     pub(crate) descriptors: DescriptorTable,
     pub(crate) mounts: Mounts,
+    pub(crate) unopened: Option<UnopenedFiles>,
     pub(crate) random: RandomSource,
     pub(crate) clock: Clock,
 }
 
 impl Context {
-    /// Makes a context: descriptors 0, 1 and 2 are the standard streams; then follow the image's preopens, and `/tmp` and `/dev`
-    /// where the image does not have directories of these names.
+    /// Makes a context whose descriptors 0, 1 and 2 are the standard streams. The image's directories are opened later, by
+    /// [`preopens`](super::preopens).
     ///
     /// # Errors
     /// If there is no memory for the descriptors.
     pub fn new(options: ContextOptions) -> Result<Self, Errno> {
         let mut platform = options.platform;
-        let now_ns = platform.wall_clock_ns();
         let mut context = Context {
             clock: Clock::start(&mut *platform),
             platform,
@@ -61,28 +65,21 @@ impl Context {
             environment: options.environment,
             descriptors: DescriptorTable::new(),
             mounts: Mounts::new(),
+            unopened: Some(UnopenedFiles {
+                baked_tree: options.baked_tree,
+                memory_limit_bytes: options.file_memory_limit_bytes,
+            }),
             random: RandomSource::new(),
         };
         for device in [Device::Stdin, Device::Stdout, Device::Stderr] {
             context.descriptors.insert(Descriptor::stream(device))?;
         }
-        let mut files = MemoryFs::new(options.baked_tree, options.file_memory_limit_bytes);
-        let tmp = files.add_root(now_ns);
-        let mount = context.mounts.add(Box::new(files));
-        for preopen in options.baked_tree.preopens() {
-            let id = NodeId(u64::from(preopen.node));
-            context.add_preopen(Node { mount, id }, preopen.guest_path)?;
-        }
-        let is_baked = |path: &[u8]| options.baked_tree.preopens().any(|preopen| preopen.guest_path == path);
-        if let (Ok(id), false) = (tmp, is_baked(b"/tmp")) {
-            context.add_preopen(Node { mount, id }, b"/tmp")?;
-        }
-        if !is_baked(b"/dev") {
-            let mount = context.mounts.add(Box::new(DeviceFs::new(now_ns)));
-            let id = device_fs::ROOT;
-            context.add_preopen(Node { mount, id }, b"/dev")?;
-        }
         Ok(context)
+    }
+
+    /// Replaces the linear memory that calls act on.
+    pub fn set_memory(&mut self, memory: GuestMemory) {
+        self.memory = memory;
     }
 
     /// Mounts a file system whose directory `root` the program finds under `guest_path`.
@@ -94,7 +91,11 @@ impl Context {
         self.add_preopen(Node { mount, id: root }, guest_path)
     }
 
-    fn add_preopen(&mut self, node: Node, guest_path: &[u8]) -> Result<(), Errno> {
+    /// Opens a directory that the program finds under `guest_path`.
+    ///
+    /// # Errors
+    /// As [`mount`](Self::mount).
+    pub(crate) fn add_preopen(&mut self, node: Node, guest_path: &[u8]) -> Result<(), Errno> {
         self.mounts.get(node.mount).open(node.id)?;
         self.descriptors.insert(Descriptor {
             kind: DescriptorKind::Directory {

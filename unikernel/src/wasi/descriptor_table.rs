@@ -140,15 +140,19 @@ impl DescriptorTable {
             .ok_or(Errno::Badf)
     }
 
+    /// Iterates over the open descriptors.
+    pub fn iter(&self) -> impl Iterator<Item = &Descriptor> {
+        self.slots.iter().flatten()
+    }
+
     /// Returns the node of an open directory.
     ///
     /// # Errors
-    /// `Errno::Badf` if the number is not open, `Errno::Notdir` for a file.
+    /// `Errno::Badf` if the number is not open or not a directory.
     pub fn directory(&self, fd: Fd) -> Result<Node, Errno> {
         match self.get(fd)?.kind {
             DescriptorKind::Directory { node, .. } => Ok(node),
-            DescriptorKind::File { .. } => Err(Errno::Notdir),
-            DescriptorKind::Device(_) => Err(Errno::Badf),
+            DescriptorKind::File { .. } | DescriptorKind::Device(_) => Err(Errno::Badf),
         }
     }
 

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::descriptor_table::DescriptorKind;
 use super::errno::Errno;
 use super::fd_stat::{filetype, inode_number};
+use super::preopens;
 use super::types::{Fd, Filetype};
 use crate::fs::Node;
 use core::ops::ControlFlow;
@@ -22,9 +23,8 @@ const DOT_ENTRIES: [&[u8]; 2] = [b".", b".."];
 pub fn fd_readdir(context: &mut Context, fd: u32, buf: u32, buf_len: u32, cookie: u64, used: u32) -> Result<(), Errno> {
     let buffer = context.memory.slice::<u8>(buf, buf_len)?;
     let used = context.memory.pointer::<u32>(used)?;
-    let DescriptorKind::Directory { node, .. } = context.descriptors.get(fd)?.kind else {
-        return Err(Errno::Badf);
-    };
+    preopens::open_all(context)?;
+    let node = context.descriptors.directory(fd)?;
     let mut listing = Listing {
         buffer: context.memory.bytes_mut(buffer),
         used: 0,
@@ -96,6 +96,7 @@ impl Listing<'_> {
 pub fn fd_prestat_get(context: &mut Context, fd: u32, prestat: u32) -> Result<(), Errno> {
     // The tag (0: a directory) takes 4 bytes with its padding, the length 4; alignment 4.
     let fields = context.memory.slice::<u32>(prestat, 2)?;
+    preopens::open_all(context)?;
     let len_bytes = preopen_path(context, fd)?.ok_or(Errno::Badf)?.len() as u32;
     for (pointer, value) in fields.iter().zip([0, len_bytes]) {
         context.memory.write(pointer, value);
@@ -110,6 +111,7 @@ pub fn fd_prestat_get(context: &mut Context, fd: u32, prestat: u32) -> Result<()
 /// longer than the buffer.
 pub fn fd_prestat_dir_name(context: &mut Context, fd: u32, path: u32, path_len: u32) -> Result<(), Errno> {
     context.memory.slice::<u8>(path, path_len)?;
+    preopens::open_all(context)?;
     let name = match &context.descriptors.get(fd)?.kind {
         DescriptorKind::Directory {
             preopen: Some(name), ..

@@ -25,6 +25,7 @@ pub mod path_edit;
 pub mod path_open;
 pub mod path_stat;
 pub mod poll;
+pub mod preopens;
 pub mod preview0;
 pub mod process;
 pub mod random;

@@ -4,8 +4,8 @@ use super::context::Context;
 use super::descriptor_table::{Descriptor, DescriptorKind};
 use super::errno::Errno;
 use super::guest_memory::{GuestPtr, GuestSlice};
-use super::rights;
 use super::types::{Fd, LOOKUP_SYMLINK_FOLLOW, check_flags, fdflags, oflags};
+use super::{preopens, rights};
 use crate::fs::path::{self, FinalSymlink, Resolved};
 use crate::fs::{NewNode, Node, NodeId, NodeKind};
 
@@ -19,6 +19,7 @@ pub(super) fn resolve(
     path: GuestSlice<u8>,
     final_symlink: FinalSymlink,
 ) -> Result<(u32, Resolved), Errno> {
+    preopens::open_all(context)?;
     let directory = context.descriptors.directory(fd)?;
     let system = context.mounts.get(directory.mount);
     let resolved = path::resolve(system, directory.id, context.memory.bytes(path), final_symlink)?;
@@ -81,6 +82,7 @@ pub fn path_open(
         can_write: wants_write || oflags & (oflags::CREAT | oflags::TRUNC) != 0,
         fdflags,
     };
+    preopens::open_all(context)?;
     if let DescriptorKind::File { .. } = context.descriptors.get(fd)?.kind {
         return Err(Errno::Notdir);
     }
