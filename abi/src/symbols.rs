@@ -4,6 +4,7 @@
 //! [`export`]). What begins with `wasmetal.` belongs to this project; a Wasm import module of that name is refused by the
 //! compiler.
 
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 
@@ -65,12 +66,42 @@ pub const IMPORTS_SECTION: &str = ".wasmetal.imports";
 /// in hexadecimal; the owner is an input's name or a blob's symbol. Not loaded; `inspect` prints it.
 pub const CONTENTS_SECTION: &str = ".wasmetal.contents";
 
+/// The prefix of the call trampolines that the compiler makes on request: `extern "C" fn(values: *mut u128)`, which takes the
+/// arguments of an export from the array and leaves its results there.
+pub const TRAMPOLINE_PREFIX: &str = "wasmetal.trampoline.";
+
 /// Returns the symbol of an import.
 pub fn import(module: &str, name: &str) -> String {
-    format!("{module}.{name}")
+    format!("{}.{}", escape(module), escape(name))
 }
 
 /// Returns the symbol of an export.
 pub fn export(name: &str) -> String {
-    format!("{EXPORT_PREFIX}{name}")
+    format!("{EXPORT_PREFIX}{}", escape(name))
+}
+
+/// Returns the symbol of an exported function's call trampoline.
+pub fn trampoline(name: &str) -> String {
+    format!("{TRAMPOLINE_PREFIX}{}", escape(name))
+}
+
+/// Makes a symbol name of any Wasm name: ELF names end at a zero byte, so that one is written `\0`, and `\` is doubled.
+fn escape(name: &str) -> Cow<'_, str> {
+    if name.contains(['\0', '\\']) {
+        Cow::Owned(name.replace('\\', "\\\\").replace('\0', "\\0"))
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn different_names_have_different_symbols_without_zero_bytes() {
+        assert_eq!(export("a\0"), "wasm.export.a\\0");
+        assert_ne!(export("a\0"), export("a\\0"));
+        assert_eq!(import("m", "f"), "m.f");
+    }
 }

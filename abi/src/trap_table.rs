@@ -20,6 +20,10 @@ use crate::leb128::{read_signed, read_unsigned, write_signed, write_unsigned};
 use crate::trap_code::TrapCode;
 use alloc::vec::Vec;
 
+/// The function index of code that no function of the module stands for (entries in other calling conventions, the
+/// initialisation): a backtrace leaves such frames out.
+pub const NO_FUNCTION: u32 = u32::MAX;
+
 const HEADER_LEN_BYTES: usize = 4;
 const RECORD_LEN_BYTES: usize = 24;
 const CALL_KIND: u8 = 0;

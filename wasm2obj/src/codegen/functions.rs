@@ -1,0 +1,198 @@
+//! Compiles functions in parallel: each thread translates a body and runs Cranelift on it, with memory of its own that it
+//! reuses. The results come back in the module's order, so the object does not depend on the number of threads.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::module::{DefinedFuncIndex, FuncIndex};
+use crate::options::Emit;
+use crate::translate::{Environment, Symbol, translate_function};
+use abi::trap_code::TrapCode;
+use abi::trap_table::Site;
+use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::{self, ExternalName, LibCall};
+use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::{CompiledCode, Context, FinalizedRelocTarget};
+use cranelift_frontend::FunctionBuilderContext;
+use rayon::prelude::*;
+
+/// Machine code of one function.
+#[derive(Debug)]
+pub(super) struct CompiledFunction {
+    /// The code.
+    pub code: Vec<u8>,
+    /// Its alignment in bytes.
+    pub alignment: u64,
+    /// What to fill in when addresses are known.
+    pub relocations: Vec<Relocation>,
+    /// Trapping instructions and return addresses, by code offset.
+    pub sites: Vec<Site>,
+    /// The listing that [`Emit`] asks for, or nothing.
+    pub listing: String,
+}
+
+/// A place in code that refers to something else.
+#[derive(Clone, Debug)]
+pub(super) struct Relocation {
+    /// Offset from the start of the function.
+    pub offset: u32,
+    /// How the address is written.
+    pub kind: Reloc,
+    /// What is referred to.
+    pub target: RelocationTarget,
+    /// Constant to add.
+    pub addend: i64,
+}
+
+/// What code refers to.
+#[derive(Clone, Debug)]
+pub(super) enum RelocationTarget {
+    /// Something of the module or its surroundings.
+    Symbol(Symbol),
+    /// A function that Cranelift calls for an instruction which the CPU lacks.
+    LibCall(LibCall),
+    /// The function itself, at an offset.
+    Itself(u32),
+}
+
+/// One thread's memory for compiling.
+pub(super) struct Worker<'a> {
+    isa: &'a dyn TargetIsa,
+    emit: Emit,
+    pub context: Context,
+    pub builder_context: FunctionBuilderContext,
+}
+
+/// Compiles the bodies of all live functions, in the module's order.
+pub(super) fn compile_all(
+    environment: &Environment<'_>,
+    isa: &dyn TargetIsa,
+    emit: Emit,
+) -> Result<Vec<(DefinedFuncIndex, CompiledFunction)>> {
+    let module = environment.module;
+    let live = &environment.usage.live_functions;
+    let bodies: Vec<DefinedFuncIndex> =
+        module.bodies.keys().filter(|&body| live.contains(module.function_of_body(body))).collect();
+    let compiled: Vec<Result<CompiledFunction>> = bodies
+        .par_iter()
+        .map_init(
+            || Worker::new(isa, emit),
+            |worker, &body| worker.compile_body(environment, body),
+        )
+        .collect();
+    bodies.into_iter().zip(compiled).map(|(body, compiled)| Ok((body, compiled?))).collect()
+}
+
+impl<'a> Worker<'a> {
+    pub fn new(isa: &'a dyn TargetIsa, emit: Emit) -> Worker<'a> {
+        Worker { isa, emit, context: Context::new(), builder_context: FunctionBuilderContext::new() }
+    }
+
+    fn compile_body(&mut self, environment: &Environment<'_>, body: DefinedFuncIndex) -> Result<CompiledFunction> {
+        let function = environment.module.function_of_body(body);
+        let bytes = &environment.module.bodies[body];
+        self.context.clear();
+        translate_function(environment, function, bytes, &mut self.context.func, &mut self.builder_context)?;
+        self.compile(function, bytes.range().start)
+    }
+
+    /// Compiles the function in `context`. `function` and `wasm_offset` serve messages.
+    pub fn compile(&mut self, function: FuncIndex, wasm_offset: u64) -> Result<CompiledFunction> {
+        let mut listing = String::new();
+        match self.emit {
+            Emit::Object => {}
+            Emit::Clif => listing = self.context.func.display().to_string(),
+            Emit::Assembly => self.context.set_disasm(true),
+        }
+        let result = self.context.compile(self.isa, &mut ControlPlane::default()).map(|_| ());
+        if let Err(error) = result {
+            return Err(code_error(function, wasm_offset, error.inner));
+        }
+        let compiled = self.context.compiled_code().expect("the function has just been compiled");
+        if let Some(text) = &compiled.vcode {
+            listing.clone_from(text);
+        }
+        Ok(CompiledFunction {
+            code: compiled.code_buffer().to_vec(),
+            alignment: u64::from(compiled.buffer.alignment),
+            relocations: relocations(compiled, &self.context.func),
+            sites: sites(compiled, wasm_offset as u32),
+            listing,
+        })
+    }
+}
+
+fn code_error(function: FuncIndex, wasm_offset: u64, error: cranelift_codegen::CodegenError) -> Error {
+    use cranelift_codegen::CodegenError;
+    match error {
+        CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge => {
+            Error::limit(format!("function {} is too large to compile", function.as_u32()), wasm_offset)
+        }
+        CodegenError::Unsupported(feature) => Error::unsupported(feature, wasm_offset),
+        other => ErrorKind::CodeGeneration {
+            function_index: function.as_u32(),
+            message: other.to_string(),
+            offset: wasm_offset,
+        }
+        .into(),
+    }
+}
+
+fn relocations(compiled: &CompiledCode, function: &ir::Function) -> Vec<Relocation> {
+    let target = |target: &FinalizedRelocTarget| match target {
+        FinalizedRelocTarget::ExternalName(ExternalName::User(reference)) => {
+            RelocationTarget::Symbol(Symbol::from_external_name(&function.params.user_named_funcs()[*reference]))
+        }
+        FinalizedRelocTarget::ExternalName(ExternalName::LibCall(libcall)) => RelocationTarget::LibCall(*libcall),
+        FinalizedRelocTarget::ExternalName(other) => unreachable!("the translation makes no name such as {other:?}"),
+        FinalizedRelocTarget::Func(offset) => RelocationTarget::Itself(*offset),
+    };
+    compiled
+        .buffer
+        .relocs()
+        .iter()
+        .map(|relocation| Relocation {
+            offset: relocation.offset,
+            kind: relocation.kind,
+            target: target(&relocation.target),
+            addend: relocation.addend,
+        })
+        .collect()
+}
+
+/// Merges traps and return addresses with the source locations that cover them. All three come sorted.
+fn sites(compiled: &CompiledCode, function_wasm_offset: u32) -> Vec<Site> {
+    let traps = compiled.buffer.traps().iter().map(|trap| (trap.offset, Some(our_trap_code(trap.code))));
+    let calls = compiled.buffer.call_sites().map(|call| (call.ret_addr, None));
+    let mut sites: Vec<(u32, Option<TrapCode>)> = traps.chain(calls).collect();
+    sites.sort_by_key(|&(offset, trap)| (offset, trap.map(|trap| trap as u8)));
+    sites.dedup_by_key(|&mut (offset, _)| offset);
+    let locations = compiled.buffer.get_srclocs_sorted();
+    let mut position = 0;
+    sites
+        .into_iter()
+        .map(|(code_offset, trap)| {
+            // A return address is the first byte after its call.
+            let covered = if trap.is_some() { code_offset } else { code_offset - 1 };
+            while locations.get(position).is_some_and(|location| location.end <= covered) {
+                position += 1;
+            }
+            let location = locations.get(position).filter(|location| location.start <= covered);
+            let wasm_offset = match location {
+                Some(location) if !location.loc.is_default() => location.loc.bits(),
+                _ => function_wasm_offset,
+            };
+            Site { code_offset, trap, wasm_offset }
+        })
+        .collect()
+}
+
+fn our_trap_code(code: ir::TrapCode) -> TrapCode {
+    match code {
+        ir::TrapCode::STACK_OVERFLOW => TrapCode::StackOverflow,
+        ir::TrapCode::INTEGER_OVERFLOW => TrapCode::IntegerOverflow,
+        ir::TrapCode::HEAP_OUT_OF_BOUNDS => TrapCode::MemoryOutOfBounds,
+        ir::TrapCode::INTEGER_DIVISION_BY_ZERO => TrapCode::IntegerDivideByZero,
+        ir::TrapCode::BAD_CONVERSION_TO_INTEGER => TrapCode::BadConversionToInteger,
+        other => TrapCode::from_number(other.as_raw().get()).expect("the translation uses only our trap codes"),
+    }
+}
