@@ -242,14 +242,11 @@ fn collect_table(program: &Program<'_>, reachable: &Reachable) -> Result<Vec<Tar
         let (object, index) = program.section_owner(id);
         let section = &object.file.sections[index];
         for relocation in section.relocations {
-            let info = relocation.r_info.get(LE);
-            let table_use = program
-                .machine
-                .table_use(info as u32, section.data, relocation.r_offset.get(LE));
+            let table_use = program.machine.table_use(relocation, section.data);
             if table_use == TableUse::None {
                 continue;
             }
-            let target = object.target((info >> 32) as u32)?;
+            let target = object.target((relocation.r_info.get(LE) >> 32) as u32)?;
             let avoidable = table_use == TableUse::Avoidable && reachable.is_within(program, target);
             if !avoidable && seen.insert(target, ()).is_none() {
                 table.push(target);

@@ -76,6 +76,12 @@ pub struct Sizes {
 
 /// Links inputs into a bootable image.
 ///
+/// ```
+/// let application = linker::Input { name: "app.wasm", bytes: b"\0asm" };
+/// let error = linker::link(&[application], &linker::LinkOptions::default()).unwrap_err();
+/// assert_eq!(error.to_string(), "app.wasm: neither an ELF object nor an archive");
+/// ```
+///
 /// # Errors
 /// Inputs that are malformed or do not fit together, undefined symbols, relocations out of range: see [`ErrorKind`].
 pub fn link(inputs: &[Input<'_>], options: &LinkOptions) -> Result<Image, Error> {

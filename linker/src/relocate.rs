@@ -90,12 +90,16 @@ impl Machine {
     }
 
     /// Returns whether this relocation refers to the global offset table.
-    pub(crate) fn table_use(self, kind: u32, bytes: &[u8], offset: u64) -> TableUse {
+    pub(crate) fn table_use(self, relocation: &ElfRelocation, bytes: &[u8]) -> TableUse {
+        let kind = relocation.r_info.get(LE) as u32;
         if !self.uses_table(kind) {
             return TableUse::None;
         }
         match self {
-            Machine::X86_64 => relocations_x86_64::table_use(kind, bytes, offset),
+            Machine::X86_64 => {
+                let (offset, addend) = (relocation.r_offset.get(LE), relocation.r_addend.get(LE));
+                relocations_x86_64::table_use(kind, bytes, offset, addend)
+            }
             Machine::Aarch64 => TableUse::Needed,
         }
     }
@@ -247,7 +251,7 @@ impl Relocator<'_, '_> {
         let (kind, symbol) = (info as u32, (info >> 32) as u32);
         let offset = relocation.r_offset.get(LE);
         let addend = relocation.r_addend.get(LE);
-        let table_entry = match machine.table_use(kind, bytes, offset) {
+        let table_entry = match machine.table_use(relocation, bytes) {
             TableUse::None => None,
             table_use => self.find_table_entry(object, symbol, table_use),
         };

@@ -21,10 +21,12 @@ pub(crate) fn uses_table(kind: u32) -> bool {
 }
 
 /// Returns whether a relocation for which [`uses_table`] holds can do without a table entry.
-pub(crate) fn table_use(kind: u32, bytes: &[u8], offset: u64) -> TableUse {
+pub(crate) fn table_use(kind: u32, bytes: &[u8], offset: u64, addend: i64) -> TableUse {
+    // Any other addend would name a part of the entry.
+    let is_whole_entry = addend == -4;
     match find_relaxation(kind, bytes, offset) {
-        Some(_) => TableUse::Avoidable,
-        None => TableUse::Needed,
+        Some(_) if is_whole_entry => TableUse::Avoidable,
+        _ => TableUse::Needed,
     }
 }
 

@@ -260,6 +260,18 @@ fn other_references_through_the_table_get_an_entry() {
 }
 
 #[test]
+fn a_reference_to_a_part_of_an_entry_keeps_it() {
+    let mut object = Builder::new();
+    object.function("function", RET);
+    let user = object.function("user", &[0x8b, 0x05, 0, 0, 0, 0, 0xcc, 0xcc]);
+    object.relocation(user, 2, "function", R_X86_64_GOTPCRELX, 0);
+    let image = link_at(BASE, &object.build(), "user").unwrap();
+    let code = bytes_at::<8>(&image, "user");
+    assert_eq!(code[..2], [0x8b, 0x05]);
+    assert_eq!(named_address(&image, &code, 2), BASE + 4);
+}
+
+#[test]
 fn a_weak_reference_through_the_table_to_nothing_loads_zero() {
     let mut object = Builder::new();
     let user = object.function("user", &[0x48, 0x8b, 0x05, 0, 0, 0, 0]);
