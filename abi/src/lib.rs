@@ -5,7 +5,7 @@
 //! two of them must agree on lives in this crate, so that a change of one side cannot pass unnoticed by the other.
 //!
 //! Read in this order: [`memory_map`] (the address space), [`symbols`] (every exported name), [`instance`] (what compiled code
-//! reads and writes), [`builtins`] (what compiled code calls), [`preview1`] (the WASI functions), [`trap_code`] and
+//! reads and writes), [`builtins`] (what compiled code calls), [`preview1`] and [`socket_extension`] (the WASI functions), [`trap_code`] and
 //! [`trap_table`] (how a fault becomes a Wasm trap), [`boot_info`] (what boot tells the kernel), [`configuration`] (arguments
 //! and environment that travel in the image), [`baked_tree`] (the files that travel in the image).
 //!
@@ -23,6 +23,7 @@ pub mod instance;
 mod leb128;
 pub mod memory_map;
 pub mod preview1;
+pub mod socket_extension;
 pub mod symbols;
 pub mod trap_code;
 pub mod trap_table;
