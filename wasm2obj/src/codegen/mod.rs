@@ -37,7 +37,7 @@ const GLUE: FunctionOrigin<'static> = FunctionOrigin { index: NO_FUNCTION, wasm_
 /// Compiles a module to an object.
 pub(crate) fn compile_module(module: &Module<'_>, usage: &Usage, options: &CompileOptions) -> Result<ObjectFile> {
     let isa = isa::build(options)?;
-    let environment = Environment::new(module, usage, options, isa.frontend_config());
+    let environment = Environment::new(module, usage, options, &*isa);
     let compiled = functions::compile_all(&environment, &*isa, options.emit)?;
     let architecture = match options.target.architecture {
         Architecture::Aarch64(_) => object::Architecture::Aarch64,

@@ -8,7 +8,7 @@ use crate::module::{
 use crate::options::{BoundsChecks, CompileOptions};
 use abi::memory_map::WASM_PAGE_SIZE;
 use cranelift_codegen::ir::{Signature, TrapCode};
-use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+use cranelift_codegen::isa::{CallConv, TargetFrontendConfig, TargetIsa};
 use cranelift_entity::PrimaryMap;
 
 /// The surroundings of a function body.
@@ -27,6 +27,8 @@ pub(crate) struct Environment<'a> {
     pub memories: PrimaryMap<MemoryIndex, MemoryForm>,
     /// Properties of the target.
     pub target: TargetFrontendConfig,
+    /// Whether the target multiplies and adds with one rounding.
+    pub has_fused_multiply_add: bool,
 }
 
 /// How a table is laid out.
@@ -82,7 +84,7 @@ impl<'a> Environment<'a> {
         module: &'a Module<'a>,
         usage: &'a Usage,
         options: &CompileOptions,
-        target: TargetFrontendConfig,
+        isa: &dyn TargetIsa,
     ) -> Environment<'a> {
         let mut environment = Environment {
             module,
@@ -95,7 +97,8 @@ impl<'a> Environment<'a> {
                 .iter()
                 .map(|(index, memory_type)| memory_form(module, index, memory_type, options))
                 .collect(),
-            target,
+            target: isa.frontend_config(),
+            has_fused_multiply_add: isa.has_native_fma(),
         };
         for (index, global) in module.globals.iter() {
             // A global may read only those before it.
