@@ -212,18 +212,23 @@ impl<'a> ObjectFile<'a> {
         let Some((elf::GRP_COMDAT, members)) = group else {
             return Ok(());
         };
-        let signature = self
-            .symbols
-            .symbols()
-            .get(header.sh_info.get(LE) as usize)
-            .and_then(|symbol| self.symbols.symbol_name(LE, symbol).ok())
-            .ok_or_else(|| self.malformed("section group"))?;
+        let signature = self.group_signature(header.sh_info.get(LE) as usize);
+        let signature = signature.ok_or_else(|| self.malformed("section group"))?;
         let members: Vec<usize> = members.iter().map(|member| member.get(LE) as usize).collect();
         if members.iter().any(|&member| member >= self.sections.len()) {
             return Err(self.malformed("section group"));
         }
         self.groups.push(Group { signature, members });
         Ok(())
+    }
+
+    /// Returns the name of a group's symbol; some assemblers use a section symbol, which has its section's name.
+    fn group_signature(&self, index: usize) -> Option<&'a [u8]> {
+        let symbol = self.symbols.symbols().get(index)?;
+        match self.symbol_place(index, symbol).ok()? {
+            SymbolPlace::Section(section) if symbol.st_type() == elf::STT_SECTION => Some(self.sections[section].name),
+            _ => self.symbol_name(symbol).ok(),
+        }
     }
 
     fn parse_abi_version(&mut self) -> Result<(), Error> {
@@ -286,7 +291,9 @@ fn classify(name: &[u8], header: &elf::SectionHeader64<LittleEndian>) -> Result<
     } else if name == abi::symbols::MULTIBOOT2_SECTION.as_bytes() {
         return Ok(SectionKind::Multiboot2);
     }
+    let is_constructors = name.starts_with(b".ctors") || name.starts_with(b".dtors");
     match kind {
+        elf::SHT_PROGBITS if is_constructors => Err(SectionProblem::Constructors),
         elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY => Err(SectionProblem::Constructors),
         elf::SHT_PROGBITS | elf::SHT_NOBITS if has(elf::SHF_COMPRESSED) => Err(SectionProblem::Compressed),
         elf::SHT_PROGBITS | elf::SHT_NOBITS if has(elf::SHF_EXECINSTR) && has(elf::SHF_WRITE) => {

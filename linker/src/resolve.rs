@@ -261,12 +261,10 @@ impl<'a> Program<'a> {
 
     fn add_exports_to_roots(&mut self) {
         let prefix = abi::symbols::EXPORT_PREFIX.as_bytes();
-        let exports = self
-            .symbols
-            .iter()
-            .filter(|(_, symbol)| symbol.name.starts_with(prefix))
-            .map(|(id, _)| id);
-        self.roots.extend(exports);
+        let symbols = self.symbols.iter();
+        let exports =
+            symbols.filter(|(_, symbol)| symbol.definition != Definition::Undefined && symbol.name.starts_with(prefix));
+        self.roots.extend(exports.map(|(id, _)| id));
     }
 
     /// Returns the object and ELF index of a section.

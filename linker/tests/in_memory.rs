@@ -84,6 +84,21 @@ fn exports_are_roots_and_can_be_looked_up() {
 }
 
 #[test]
+fn an_export_that_another_module_has_is_no_root() {
+    let mut object = Builder::new();
+    object.function("wasm.export.run", RET);
+    let unused = object.function("unused", &[0; 8]);
+    object.relocation(unused, 0, "wasm.export.elsewhere", R_X86_64_64, 0);
+    let bytes = object.build();
+    let inputs = [Input {
+        name: "app.o",
+        bytes: &bytes,
+    }];
+    let image = linker::link_in_memory(&inputs, &options(0x1000)).unwrap();
+    assert_eq!(image.address_of("wasm.export.elsewhere"), None);
+}
+
+#[test]
 fn the_same_object_links_at_any_page() {
     for base in [0x1000, 0x5555_5555_5000, 0xffff_ffff_8000_0000] {
         assert_eq!(link(base).segments[1].bytes.len(), 5);
