@@ -47,10 +47,17 @@ unsafe fn call(run: impl FnOnce(&mut Context) -> Result<(), Errno>) -> u32 {
     }
 }
 
+/// Takes the next argument of a call by name.
+macro_rules! argument {
+    ($next:ident, $type:ty) => {
+        $next() as $type
+    };
+}
+
 /// Defines the symbols of one version of WASI, and the list of them.
 macro_rules! export_functions {
     (
-        $(#[$list_doc:meta])* $list:ident, $symbols:ident, $prefix:literal;
+        $(#[$list_doc:meta])* $list:ident, $call:ident, $symbols:ident, $prefix:literal;
         $($topic:ident::$name:ident($($parameter:ident: $type:ty),*);)*
     ) => {
         mod $symbols {
@@ -74,6 +81,17 @@ macro_rules! export_functions {
             }
         }
 
+        /// Calls a function by its name, with as many of the arguments as it has; `None` if there is no such function. For tests
+        /// and fuzzers. (`proc_exit` is not among them: it does not return.)
+        pub fn $call(context: &mut Context, name: &str, arguments: &[u64; 10]) -> Option<Result<(), Errno>> {
+            let mut arguments = arguments.iter().copied();
+            let mut next = || arguments.next().unwrap_or_default();
+            match name {
+                $(stringify!($name) => Some(crate::wasi::$topic::$name(context $(, argument!(next, $type))*)),)*
+                _ => None,
+            }
+        }
+
         $(#[$list_doc])*
         pub fn $list() -> impl Iterator<Item = (&'static str, usize)> {
             [
@@ -87,7 +105,7 @@ macro_rules! export_functions {
 
 export_functions! {
     /// Returns symbol and address of each function of WASI preview 1.
-    preview1_functions, preview1_symbols, "wasi_snapshot_preview1";
+    preview1_functions, call_preview1, preview1_symbols, "wasi_snapshot_preview1";
     args_environ::args_get(argv: u32, argv_buf: u32);
     args_environ::args_sizes_get(count: u32, len_bytes: u32);
     clock::clock_res_get(id: u32, resolution: u32);
@@ -137,7 +155,7 @@ export_functions! {
 
 export_functions! {
     /// Returns symbol and address of each function of `wasi_unstable`, which is preview 0.
-    preview0_functions, preview0_symbols, "wasi_unstable";
+    preview0_functions, call_preview0, preview0_symbols, "wasi_unstable";
     args_environ::args_get(argv: u32, argv_buf: u32);
     args_environ::args_sizes_get(count: u32, len_bytes: u32);
     clock::clock_res_get(id: u32, resolution: u32);

@@ -217,4 +217,22 @@ impl GuestMemory {
         // SAFETY: as in `area`; in addition `&mut self` excludes every other borrow.
         unsafe { slice::from_raw_parts_mut(self.first_byte.wrapping_add(address as usize), len_bytes as usize) }
     }
+
+    /// Makes a linear memory of that many bytes, which lives until the test process ends.
+    #[cfg(test)]
+    pub fn for_tests(len_bytes: usize) -> Self {
+        use alloc::boxed::Box;
+        let bytes = alloc::vec![0; len_bytes].leak();
+        let instance = Box::leak(Box::new(MemoryInstance {
+            base: 0,
+            length_bytes: len_bytes as u64,
+            minimum_pages: 0,
+            maximum_pages: 0,
+            page_size_log2: 16,
+            is_64: 0,
+            reach_bytes: 0,
+        }));
+        // SAFETY: both live for ever, have the stated length, and nobody else has their addresses.
+        unsafe { GuestMemory::new(instance, bytes.as_mut_ptr()) }
+    }
 }
