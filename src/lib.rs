@@ -1,1 +1,42 @@
-//! placeholder
+//! Turns a WebAssembly program into a unikernel: one bootable file, no operating system and no Wasm runtime inside.
+//!
+//! ```no_run
+//! let wasm = std::fs::read("app.wasm")?;
+//! let image = wasmetal::compile_to_unikernel(&wasm)?;
+//! std::fs::write("app.elf", image)?; // qemu-system-x86_64 -kernel app.elf
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! [`UnikernelBuilder`] adds arguments, environment, files and options. Everything happens in this process and in memory: no
+//! files, no other programs, no output. The same bytes and options give the same image, byte for byte.
+//!
+//! The program is a WASI preview 1 *command* (it exports `_start`) or *reactor* (`_initialize`). The image is an ELF64 file for
+//! x86-64 that boots through PVH (QEMU, Firecracker, Cloud Hypervisor) and multiboot2 (GRUB).
+//!
+//! Read in this order: `builder` (the chain from module to image), `module_facts` (what is checked before), `error`,
+//! `bake` (files of the host for the image), `inspect` (what an image tells about itself).
+#![forbid(unsafe_code)]
+
+mod bake;
+mod builder;
+mod error;
+mod inspect;
+mod kernel;
+mod module_facts;
+
+pub use bake::{BakeError, bake_folder};
+pub use builder::{Unikernel, UnikernelBuilder};
+pub use error::{Error, ErrorKind, UnknownImport};
+pub use inspect::{ImageReport, ReportError, SectionReport, SizeReport};
+
+pub use abi::baked_tree::Builder as TreeBuilder;
+pub use linker::{LinkMap, UndefinedPolicy};
+pub use wasm2obj::{Cpu, OptLevel};
+
+/// Compiles a WebAssembly module into a bootable image, without arguments, environment or files.
+///
+/// # Errors
+/// If the bytes are no module that can be compiled, or it needs imports that nothing supplies; see [`ErrorKind`].
+pub fn compile_to_unikernel(wasm: &[u8]) -> Result<Vec<u8>, Error> {
+    Ok(UnikernelBuilder::new().build(wasm)?.image)
+}

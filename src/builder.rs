@@ -1,0 +1,232 @@
+//! The chain from a module to an image: check, compile, encode what is baked in, link.
+//!
+//! Read first: [`UnikernelBuilder::build`].
+
+use crate::error::{Error, ErrorKind};
+use crate::kernel;
+use crate::module_facts::ModuleFacts;
+use abi::baked_tree;
+use abi::configuration::{Tag, write_record};
+use abi::symbols;
+use linker::{Blob, Input, LinkMap, LinkOptions, UndefinedPolicy};
+use wasm2obj::{CompileOptions, Cpu, OptLevel};
+
+const CONFIGURATION_ALIGNMENT: u64 = 8;
+/// Baked files are served where they lie, at multiples of 16 bytes from the start of the tree.
+const BAKED_TREE_ALIGNMENT: u64 = 16;
+
+/// A program as a bootable file.
+#[derive(Clone, Debug)]
+pub struct Unikernel {
+    /// The file.
+    pub image: Vec<u8>,
+    /// What is where in it, if asked for.
+    pub link_map: Option<LinkMap>,
+    /// The least RAM in which it can start, in bytes: the loaded image and the minimum sizes of its linear memories. What the
+    /// kernel needs besides is a few MiB.
+    pub minimum_memory_bytes: u64,
+}
+
+/// What an image is made of besides the module. Every option has a default.
+#[derive(Debug, Default)]
+pub struct UnikernelBuilder {
+    arguments: Vec<Vec<u8>>,
+    environment: Vec<(Vec<u8>, Vec<u8>)>,
+    tree: baked_tree::Builder,
+    stack_size_bytes: Option<u64>,
+    kernel_options: Vec<String>,
+    compile: CompileOptions,
+    linked: Vec<(String, Vec<u8>)>,
+    link: LinkOptions,
+    memory_bytes: Option<u64>,
+    name: Option<String>,
+}
+
+impl UnikernelBuilder {
+    /// Starts with the defaults.
+    pub fn new() -> Self {
+        UnikernelBuilder::default()
+    }
+
+    /// Names the program in the link map. Default: `app`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Adds an argument; the first is the program's name. Default: none.
+    pub fn argument(mut self, argument: impl Into<Vec<u8>>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// Sets an environment variable. Default: none is set.
+    pub fn environment_variable(mut self, name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets the files that the program finds, read-only, in its preopened directories. Default: none.
+    pub fn baked_tree(mut self, tree: baked_tree::Builder) -> Self {
+        self.tree = tree;
+        self
+    }
+
+    /// Sets the size of the stack on which the program runs, in bytes. Default: the kernel's, which is 1 MiB.
+    pub fn stack_size_bytes(mut self, size_bytes: u64) -> Self {
+        self.stack_size_bytes = Some(size_bytes);
+        self
+    }
+
+    /// Adds a word of the kernel command line, such as `log=debug`, which the loader's command line can override. Default: none.
+    pub fn kernel_option(mut self, word: impl Into<String>) -> Self {
+        self.kernel_options.push(word.into());
+        self
+    }
+
+    /// Sets the CPU that the code may rely on. Default: x86-64-v2.
+    pub fn cpu(mut self, cpu: Cpu) -> Self {
+        self.compile.cpu = cpu;
+        self
+    }
+
+    /// Sets how much to optimise. Default: for speed.
+    pub fn opt_level(mut self, level: OptLevel) -> Self {
+        self.compile.opt_level = level;
+        self
+    }
+
+    /// Links a further ELF object or archive, which may define imports: `<module>.<name>` in the System V convention.
+    /// Default: none.
+    pub fn link_object(mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        self.linked.push((name.into(), bytes.into()));
+        self
+    }
+
+    /// Sets what becomes of imports that nothing supplies. Default: an error.
+    pub fn undefined_imports(mut self, policy: UndefinedPolicy) -> Self {
+        self.link.undefined = policy;
+        self
+    }
+
+    /// Asks for a link map. Default: no.
+    pub fn link_map(mut self, wanted: bool) -> Self {
+        self.link.link_map = wanted;
+        self
+    }
+
+    /// Asks for a symbol table in the image, for debuggers. Default: no.
+    pub fn symbols(mut self, wanted: bool) -> Self {
+        self.link.symbols = wanted;
+        self
+    }
+
+    /// Refuses a module whose linear memories do not fit into so much RAM, in bytes. Default: no limit.
+    pub fn memory_bytes(mut self, memory_bytes: u64) -> Self {
+        self.memory_bytes = Some(memory_bytes);
+        self
+    }
+
+    /// Makes the image of a module.
+    ///
+    /// # Errors
+    /// See [`ErrorKind`].
+    pub fn build(mut self, wasm: &[u8]) -> Result<Unikernel, Error> {
+        let facts = ModuleFacts::read(wasm);
+        if let Some(facts) = &facts {
+            self.check(facts)?;
+        }
+        let object = wasm2obj::compile(wasm, &self.compile)?;
+        self.link.blobs = vec![
+            Blob {
+                symbol: symbols::CONFIGURATION.to_owned(),
+                bytes: self.encode_configuration()?,
+                alignment: CONFIGURATION_ALIGNMENT,
+            },
+            Blob {
+                symbol: symbols::BAKED_TREE.to_owned(),
+                bytes: self.tree.encode()?,
+                alignment: BAKED_TREE_ALIGNMENT,
+            },
+        ];
+        let name = self.name.as_deref().unwrap_or("app");
+        let mut inputs = vec![Input {
+            name,
+            bytes: &object.bytes,
+        }];
+        inputs.extend(self.linked.iter().map(|(name, bytes)| Input { name, bytes }));
+        inputs.push(Input {
+            name: kernel::NAME,
+            bytes: kernel::ARCHIVE,
+        });
+        let image = linker::link(&inputs, &self.link)?;
+        let sizes = image.sizes;
+        let loaded_bytes = sizes.read_only_bytes + sizes.text_bytes + sizes.data_bytes + sizes.zero_initialized_bytes;
+        let linear_bytes = facts.map_or(0, |facts| facts.minimum_memory_bytes);
+        Ok(Unikernel {
+            image: image.bytes,
+            link_map: image.link_map,
+            minimum_memory_bytes: loaded_bytes.saturating_add(linear_bytes),
+        })
+    }
+
+    fn check(&self, facts: &ModuleFacts) -> Result<(), Error> {
+        if !facts.has_entry_point {
+            return Err(ErrorKind::NoEntryPoint {
+                function_exports: facts.function_exports.clone(),
+            }
+            .into());
+        }
+        match self.memory_bytes {
+            Some(memory_bytes) if facts.minimum_memory_bytes >= memory_bytes => Err(ErrorKind::MemoryTooLarge {
+                needed_bytes: facts.minimum_memory_bytes,
+                memory_bytes,
+            }
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn encode_configuration(&self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        for argument in &self.arguments {
+            check_string("argument", argument)?;
+            write_record(&mut bytes, Tag::Argument, argument);
+        }
+        for (name, value) in &self.environment {
+            if name.is_empty() || name.contains(&b'=') {
+                let problem = "is no name of an environment variable";
+                return Err(ErrorKind::InvalidString {
+                    what: "the name",
+                    value: name.clone(),
+                    problem,
+                }
+                .into());
+            }
+            let variable = [name, &b"="[..], value].concat();
+            check_string("environment variable", &variable)?;
+            write_record(&mut bytes, Tag::Environment, &variable);
+        }
+        if let Some(size_bytes) = self.stack_size_bytes {
+            write_record(&mut bytes, Tag::StackSize, &size_bytes.to_le_bytes());
+        }
+        for word in &self.kernel_options {
+            write_record(&mut bytes, Tag::KernelOption, word.as_bytes());
+        }
+        Ok(bytes)
+    }
+}
+
+/// WASI ends these strings with a zero byte, so they cannot contain one.
+fn check_string(what: &'static str, value: &[u8]) -> Result<(), Error> {
+    if value.contains(&0) {
+        let problem = "contains a zero byte";
+        return Err(ErrorKind::InvalidString {
+            what,
+            value: value.to_vec(),
+            problem,
+        }
+        .into());
+    }
+    Ok(())
+}

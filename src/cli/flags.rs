@@ -1,0 +1,223 @@
+//! What can be written on the command line, as typed; each flag with a short (`-h`) and a long (`--help`) explanation.
+//!
+//! Names and forms are those of the `wasmtime` command where it has the same thing.
+
+use super::size::{parse_memory_size, parse_size};
+use crate::vm::accelerator::Accelerator;
+use crate::vm::qemu::Machine;
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Turns a WebAssembly program into a unikernel: one bootable file, no operating system, no Wasm runtime inside.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compiles a program, boots it in a virtual machine and streams its input and output
+    ///
+    /// The command ends with the program's exit code; with 134 if the program traps, and with 2 if it cannot be run.
+    Run(Box<RunFlags>),
+    /// Compiles a program into a bootable file
+    ///
+    /// The file is an ELF image for x86-64. QEMU boots it with `-kernel FILE`, GRUB with `multiboot2 FILE`; Firecracker
+    /// and Cloud Hypervisor boot it through PVH.
+    Build(Box<BuildFlags>),
+    /// Shows what an image is made of
+    ///
+    /// Prints sections, sizes and who takes them, imports, the ABI version, and the arguments and environment baked in.
+    Inspect(InspectFlags),
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct RunFlags {
+    /// What is compiled.
+    #[command(flatten)]
+    pub image: ImageFlags,
+
+    /// RAM of the virtual machine, such as 64M or 2G
+    ///
+    /// The host provides what the program touches, not all of it. [default: 512M, or more if the module's memories need it]
+    #[arg(long, value_name = "SIZE", value_parser = parse_memory_size)]
+    pub memory: Option<u64>,
+
+    /// What executes the guest's instructions
+    ///
+    /// `auto` takes KVM where a test program ran under it, which is tried once per boot of the host, and QEMU's translator
+    /// elsewhere.
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    pub accel: Accelerator,
+
+    /// The virtual machine's type
+    ///
+    /// The image is the same for all of them; `microvm` starts fastest.
+    #[arg(long, value_name = "NAME", value_enum, default_value_t)]
+    pub machine: Machine,
+}
+
+/// Flags of `build`.
+#[derive(Debug, Args)]
+pub struct BuildFlags {
+    /// What is compiled.
+    #[command(flatten)]
+    pub image: ImageFlags,
+
+    /// File to write; `-` is standard output
+    #[arg(short, long, value_name = "IMAGE", value_hint = ValueHint::FilePath)]
+    pub output: PathBuf,
+
+    /// Write a bootable ISO with GRUB instead of the bare image
+    ///
+    /// Needs grub-mkrescue (Debian: grub-pc-bin, grub-common, xorriso, mtools).
+    #[arg(long)]
+    pub iso: bool,
+
+    /// Write a link map: which input's bytes are at which address
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub link_map: Option<PathBuf>,
+
+    /// Put a symbol table into the image, for gdb and objdump
+    #[arg(long)]
+    pub symbols: bool,
+}
+
+/// Flags of `inspect`.
+#[derive(Debug, Args)]
+pub struct InspectFlags {
+    /// Image to look at
+    #[arg(value_name = "IMAGE", value_hint = ValueHint::FilePath)]
+    pub image: PathBuf,
+}
+
+/// What an image is made of.
+#[derive(Debug, Args)]
+pub struct ImageFlags {
+    /// WebAssembly module: binary or text (.wat); `-` is standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub module: PathBuf,
+
+    /// Arguments of the program; those that begin with a dash go after `--`
+    #[arg(value_name = "ARGS")]
+    pub arguments: Vec<OsString>,
+
+    /// Set an environment variable, or pass on this process's
+    ///
+    /// `--env NAME=VALUE` sets a variable, `--env NAME` takes over its value from the environment of this command. The program
+    /// sees no other variables.
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    pub environment: Vec<OsString>,
+
+    /// Bake a folder of the host into the image, read-only
+    ///
+    /// The program finds it as the preopened directory GUEST, or HOST if no other name is given. Later changes of the folder do
+    /// not reach the image.
+    #[arg(long, value_name = "HOST[::GUEST]", value_hint = ValueHint::DirPath)]
+    pub bake: Vec<OsString>,
+
+    /// Link a further object or archive (ELF, x86-64), which may define imports
+    ///
+    /// A function that implements the import `name` of `module` has the symbol `module.name` and the System V calling
+    /// convention with exactly the parameters of the import. Linear memory 0 begins at address 0.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub link: Vec<PathBuf>,
+
+    /// WebAssembly options: max-wasm-stack=SIZE, unknown-imports-trap[=y|n]
+    ///
+    /// `max-wasm-stack=SIZE`: stack of the program, in bytes or with a unit.
+    /// `unknown-imports-trap`: an import that nothing supplies is no error; a call of it traps.
+    #[arg(short = 'W', long = "wasm", value_name = "KEY[=VALUE],...", value_delimiter = ',', value_parser = parse_wasm_option, verbatim_doc_comment)]
+    pub wasm: Vec<WasmOption>,
+
+    /// CPU that the code may rely on: a name such as x86-64-v3 or skylake, `baseline`, or `native` for this machine's
+    ///
+    /// The image refuses to start on a lesser CPU. [default: x86-64-v2]
+    #[arg(long, value_name = "NAME")]
+    pub cpu: Option<String>,
+
+    /// How much to optimise
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t)]
+    pub opt: Optimization,
+}
+
+/// Values of `--opt`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Optimization {
+    /// Compile fast
+    None,
+    /// Make the code fast
+    #[default]
+    Speed,
+    /// Make the code fast and small
+    SpeedAndSize,
+}
+
+/// Values of `-W`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WasmOption {
+    /// Size of the program's stack in bytes.
+    MaxWasmStack(u64),
+    /// Whether an import that nothing supplies traps when called instead of being an error.
+    UnknownImportsTrap(bool),
+}
+
+fn parse_wasm_option(text: &str) -> Result<WasmOption, String> {
+    let (key, value) = match text.split_once('=') {
+        Some((key, value)) => (key, Some(value)),
+        None => (text, None),
+    };
+    match (key, value) {
+        ("max-wasm-stack", Some(size)) => parse_size(size).map(WasmOption::MaxWasmStack),
+        ("max-wasm-stack", None) => Err("max-wasm-stack needs a size, such as max-wasm-stack=4M".to_owned()),
+        ("unknown-imports-trap", None | Some("y" | "yes" | "true")) => Ok(WasmOption::UnknownImportsTrap(true)),
+        ("unknown-imports-trap", Some("n" | "no" | "false")) => Ok(WasmOption::UnknownImportsTrap(false)),
+        ("unknown-imports-trap", Some(other)) => Err(format!("`{other}` is neither y nor n")),
+        _ => Err(format!(
+            "unknown option `{key}`; known are max-wasm-stack and unknown-imports-trap"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    fn run_flags(arguments: &[&str]) -> RunFlags {
+        let arguments = ["wasmetal", "run"].iter().chain(arguments);
+        match Cli::try_parse_from(arguments).unwrap().command {
+            Command::Run(flags) => *flags,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn flags_may_follow_the_file_and_dashes_go_after_two_of_them() {
+        let flags = run_flags(&["a.wasm", "one", "--env", "A=B", "--memory", "64M", "--", "--two", "-3"]);
+        assert_eq!(flags.image.arguments, ["one", "--two", "-3"]);
+        assert_eq!(flags.image.environment, ["A=B"]);
+        assert_eq!(flags.memory, Some(64 << 20));
+    }
+
+    #[test]
+    fn wasm_options_are_lists() {
+        let flags = run_flags(&["-W", "max-wasm-stack=4M,unknown-imports-trap", "a.wasm"]);
+        assert_eq!(
+            flags.image.wasm,
+            [WasmOption::MaxWasmStack(4 << 20), WasmOption::UnknownImportsTrap(true)]
+        );
+        assert!(Cli::try_parse_from(["wasmetal", "run", "-W", "max-wasm-stack", "a.wasm"]).is_err());
+    }
+}

@@ -1,0 +1,67 @@
+//! `wasmetal run`: compiles, boots and streams.
+
+use super::flags::RunFlags;
+use super::{files, image, messages};
+use crate::vm::exit::host_exit_code;
+use crate::vm::qemu::VmSettings;
+use crate::vm::{self, Connection, accelerator};
+use anyhow::{Context, bail};
+use std::path::Path;
+use std::process::ExitCode;
+
+const MIB: u64 = 1 << 20;
+
+/// RAM of the machine unless the module needs more.
+const DEFAULT_MEMORY_BYTES: u64 = 512 * MIB;
+
+/// RAM beyond the image and the memories' minimum sizes that a default leaves: for the kernel, and for memories to grow.
+const MEMORY_MARGIN_BYTES: u64 = 256 * MIB;
+
+/// Runs a program and returns its exit code.
+pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
+    let path = &flags.image.module;
+    if path == Path::new("-") {
+        bail!("`run` gives standard input to the program, so it cannot read the module from there");
+    }
+    let wasm = files::read_module(path)?;
+    let mut builder = image::builder(&flags.image)?;
+    if let Some(memory_bytes) = flags.memory {
+        builder = builder.memory_bytes(memory_bytes);
+    }
+    let progress = messages::progress(format!("compiling {}", path.display()));
+    let unikernel = builder.build(&wasm).with_context(|| path.display().to_string())?;
+    drop(progress);
+
+    let choice = accelerator::choose(flags.accel)?;
+    if let Some(note) = &choice.note {
+        messages::note(note);
+    }
+    let settings = VmSettings {
+        machine: flags.machine,
+        engine: choice.engine,
+        memory_bytes: flags
+            .memory
+            .unwrap_or_else(|| default_memory_bytes(unikernel.minimum_memory_bytes)),
+        command_line: String::new(),
+    };
+    let code = vm::run(&unikernel.image, &settings, Connection::Inherit, None)?;
+    Ok(ExitCode::from(host_exit_code(code)))
+}
+
+fn default_memory_bytes(minimum_bytes: u64) -> u64 {
+    let needed_bytes = minimum_bytes
+        .saturating_add(MEMORY_MARGIN_BYTES)
+        .max(DEFAULT_MEMORY_BYTES);
+    needed_bytes.div_ceil(MIB) * MIB
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_memory_grows_with_the_module() {
+        assert_eq!(default_memory_bytes(10 * MIB), 512 * MIB);
+        assert_eq!(default_memory_bytes(1024 * MIB + 1), 1281 * MIB);
+    }
+}

@@ -1,0 +1,200 @@
+//! The command line of QEMU.
+//!
+//! A machine as small as the program needs: no firmware menu, no display, no default devices. Input, output, error and exit code
+//! travel over one inherited socket each, so that they stay separate, need no name in any file system, and end when QEMU ends.
+//! The image is an inherited file too, opened through `/proc/self/fd`.
+//!
+//! Why a socket for each: QEMU closes a whole socket when one direction of it ends, so the end of standard input would cut off
+//! the output if they shared one.
+//!
+//! Read first: [`Machine`], [`arguments`]. Limits: x86-64 guests; QEMU 6 or later.
+
+use std::os::fd::RawFd;
+
+/// The program to start.
+pub const PROGRAM: &str = "qemu-system-x86_64";
+
+/// Port of the debug console that carries the exit code; reads back 0xe9.
+const EXIT_CODE_PORT: &str = "0x505";
+/// Port of `isa-debug-exit`.
+const DEBUG_EXIT_PORT: &str = "0x501";
+
+/// The machine type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Machine {
+    /// No PCI, no ACPI tables, VirtIO over MMIO. Starts fastest, and is therefore the default.
+    #[default]
+    Microvm,
+    /// A PC of 2009 with PCI Express.
+    Q35,
+    /// A PC of 1996 with PCI.
+    Pc,
+}
+
+impl Machine {
+    /// Returns the value of `-machine`.
+    fn description(self) -> &'static str {
+        match self {
+            Machine::Microvm => "microvm,acpi=off,x-option-roms=off,auto-kernel-cmdline=on,rtc=on",
+            Machine::Q35 => "q35,usb=off,vmport=off,smbus=off,sata=off",
+            Machine::Pc => "pc,usb=off,vmport=off,smbus=off",
+        }
+    }
+
+    /// Returns the device that carries the virtio-console ports.
+    fn serial_bus(self) -> &'static str {
+        match self {
+            Machine::Microvm => "virtio-serial-device,max_ports=4",
+            Machine::Q35 | Machine::Pc => "virtio-serial-pci-non-transitional,max_ports=4",
+        }
+    }
+}
+
+/// What executes the guest's instructions, once chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// The host's CPU.
+    Kvm,
+    /// QEMU's translator.
+    Tcg,
+}
+
+/// The virtual machine to start.
+#[derive(Clone, Debug)]
+pub struct VmSettings {
+    /// Machine type.
+    pub machine: Machine,
+    /// What executes instructions.
+    pub engine: Engine,
+    /// RAM in bytes; whole MiB.
+    pub memory_bytes: u64,
+    /// Kernel command line.
+    pub command_line: String,
+}
+
+/// Descriptor numbers that QEMU inherits.
+#[derive(Clone, Copy, Debug)]
+pub struct Descriptors {
+    /// The image.
+    pub image: RawFd,
+    /// Standard input of the program.
+    pub stdin: RawFd,
+    /// Standard output.
+    pub stdout: RawFd,
+    /// Standard error.
+    pub stderr: RawFd,
+    /// What the kernel itself says, over the first serial port.
+    pub console: RawFd,
+    /// The exit code.
+    pub exit_code: RawFd,
+}
+
+impl Descriptors {
+    /// Returns all of them.
+    pub fn all(&self) -> [RawFd; 6] {
+        [
+            self.image,
+            self.stdin,
+            self.stdout,
+            self.stderr,
+            self.console,
+            self.exit_code,
+        ]
+    }
+}
+
+/// Returns QEMU's arguments.
+pub fn arguments(settings: &VmSettings, descriptors: &Descriptors) -> Vec<String> {
+    let (accelerator, cpu) = match settings.engine {
+        Engine::Kvm => ("kvm", "host"),
+        Engine::Tcg => ("tcg", "max"),
+    };
+    let mut list = ArgumentList::default();
+    list.flag("-nodefaults").flag("-no-user-config").flag("-no-reboot");
+    list.option("-display", "none");
+    list.option("-machine", settings.machine.description());
+    list.option("-accel", accelerator).option("-cpu", cpu);
+    list.option("-m", format!("{}M", settings.memory_bytes >> 20));
+    list.option("-kernel", format!("/proc/self/fd/{}", descriptors.image));
+    if !settings.command_line.is_empty() {
+        list.option("-append", &settings.command_line);
+    }
+    list.socket("console", descriptors.console)
+        .option("-serial", "chardev:console");
+    list.option("-device", settings.machine.serial_bus());
+    let ports = [
+        ("stdin", descriptors.stdin),
+        ("stdout", descriptors.stdout),
+        ("stderr", descriptors.stderr),
+    ];
+    for (number, (name, descriptor)) in ports.into_iter().enumerate() {
+        list.socket(name, descriptor);
+        // Port 0 is reserved for a console.
+        list.option(
+            "-device",
+            format!("virtserialport,nr={},chardev={name},name=wasmetal.{name}", number + 1),
+        );
+    }
+    list.socket("exit", descriptors.exit_code);
+    list.option(
+        "-device",
+        format!("isa-debugcon,iobase={EXIT_CODE_PORT},readback=0xe9,chardev=exit"),
+    );
+    list.option("-device", format!("isa-debug-exit,iobase={DEBUG_EXIT_PORT},iosize=4"));
+    list.0
+}
+
+#[derive(Default)]
+struct ArgumentList(Vec<String>);
+
+impl ArgumentList {
+    fn flag(&mut self, name: &str) -> &mut Self {
+        self.0.push(name.to_owned());
+        self
+    }
+
+    fn option(&mut self, name: &str, value: impl Into<String>) -> &mut Self {
+        self.0.extend([name.to_owned(), value.into()]);
+        self
+    }
+
+    /// Adds a character device over an inherited, connected socket.
+    fn socket(&mut self, id: &str, descriptor: RawFd) -> &mut Self {
+        self.option("-chardev", format!("socket,id={id},fd={descriptor}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments_for(machine: Machine, engine: Engine) -> String {
+        let descriptors = Descriptors {
+            image: 3,
+            stdin: 4,
+            stdout: 5,
+            stderr: 6,
+            console: 7,
+            exit_code: 8,
+        };
+        let settings = VmSettings {
+            machine,
+            engine,
+            memory_bytes: 64 << 20,
+            command_line: String::new(),
+        };
+        arguments(&settings, &descriptors).join(" ")
+    }
+
+    #[test]
+    fn microvm_uses_mmio_devices_and_the_others_pci() {
+        assert!(arguments_for(Machine::Microvm, Engine::Tcg).contains("-device virtio-serial-device,"));
+        assert!(arguments_for(Machine::Q35, Engine::Tcg).contains("-device virtio-serial-pci-non-transitional,"));
+    }
+
+    #[test]
+    fn the_cpu_model_follows_the_accelerator() {
+        assert!(arguments_for(Machine::Pc, Engine::Kvm).contains("-accel kvm -cpu host -m 64M"));
+        assert!(arguments_for(Machine::Pc, Engine::Tcg).contains("-accel tcg -cpu max -m 64M"));
+    }
+}

@@ -1,0 +1,190 @@
+//! `wasmetal run` as a user sees it: streams, exit codes, arguments, environment and baked files, in the guest.
+
+mod support;
+
+use std::fs;
+use std::io::Write;
+use std::process::Stdio;
+use support::{Outcome, run, run_text, temporary_file, wasmetal, wat};
+
+#[test]
+fn hello_prints_its_line_and_nothing_else() {
+    let outcome = run("hello", &[]).expect_code(0);
+    assert_eq!(outcome.stdout, "Hello from a WebAssembly kernel\n");
+    assert_eq!(outcome.stderr, "");
+}
+
+#[test]
+fn the_exit_code_of_the_program_is_that_of_the_command() {
+    for (guest, host) in [(0, 0), (1, 1), (42, 42), (127, 127), (255, 255), (256, 255)] {
+        let text = format!(
+            r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) (memory (export "memory") 1)
+                 (func (export "_start") (call $exit (i32.const {guest}))))"#
+        );
+        run_text(&text, &[]).expect_code(host);
+    }
+}
+
+#[test]
+fn arguments_and_environment_reach_the_program_unchanged() {
+    let arguments = [
+        "one",
+        "--env",
+        "A=1=2",
+        "--env",
+        "EMPTY=",
+        "--",
+        "--two words",
+        "",
+        "$ü",
+    ];
+    let outcome = run("arguments", &arguments).expect_code(0);
+    assert_eq!(outcome.stdout, "arguments.wat\0one\0--two words\0\0$ü\0");
+    assert_eq!(outcome.stderr, "A=1=2\0EMPTY=\0");
+}
+
+#[test]
+fn a_variable_without_a_value_is_inherited() {
+    let mut command = wasmetal();
+    command.env("WASMETAL_TEST_VALUE", "from outside");
+    command
+        .args(["run", "--accel", "tcg", "--env", "WASMETAL_TEST_VALUE"])
+        .arg(wat("arguments"));
+    assert_eq!(
+        Outcome::of(&mut command).expect_code(0).stderr,
+        "WASMETAL_TEST_VALUE=from outside\0"
+    );
+}
+
+#[test]
+fn a_baked_folder_is_found_under_its_guest_path() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("greeting.txt"), "baked bytes\n").unwrap();
+    let bake = format!("{}::/data", folder.path().display());
+    assert_eq!(
+        run("read_baked", &["--bake", &bake]).expect_code(0).stdout,
+        "baked bytes\n"
+    );
+    fs::remove_file(folder.path().join("greeting.txt")).unwrap();
+    let outcome = run("read_baked", &["--bake", &bake]);
+    assert_eq!(
+        (outcome.code, outcome.stdout.as_str()),
+        (Some(44), ""),
+        "44 is the errno `noent`"
+    );
+}
+
+#[test]
+fn standard_input_arrives_whole_and_ends() {
+    // Every byte value, more than any buffer on the way holds, and no line break at the end.
+    let input: Vec<u8> = (0..700_001u32)
+        .map(|index| (index.wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect();
+    let file = temporary_file(&input);
+    let mut command = wasmetal();
+    command
+        .args(["run", "--accel", "tcg"])
+        .arg(wat("echo"))
+        .stdin(file.reopen().unwrap());
+    let output = command.output().unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        output.stdout == input,
+        "{} bytes of {}",
+        output.stdout.len(),
+        input.len()
+    );
+}
+
+#[test]
+fn empty_input_ends_at_once() {
+    let outcome = run("echo", &[]).expect_code(0);
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("", ""));
+}
+
+#[test]
+fn input_is_answered_before_it_ends() {
+    let mut command = wasmetal();
+    command
+        .args(["run", "--accel", "tcg"])
+        .arg(wat("echo"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = support::KillOnDrop(command.spawn().unwrap());
+    let mut stdin = child.0.stdin.take().unwrap();
+    let mut stdout = std::io::BufReader::new(child.0.stdout.take().unwrap());
+    for text in ["first\n", "second\n"] {
+        stdin.write_all(text.as_bytes()).unwrap();
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+        assert_eq!(line, text);
+    }
+    drop(stdin);
+    assert_eq!(child.0.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn much_output_arrives_whole() {
+    let output = wasmetal()
+        .args(["run", "--accel", "tcg"])
+        .arg(wat("flood"))
+        .output()
+        .unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(output.stdout.len(), 100 << 20);
+    assert!(output.stdout.iter().all(|&byte| byte == 0x41));
+}
+
+#[test]
+fn a_further_object_supplies_imports() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("twice.c");
+    let object = folder.path().join("twice.o");
+    fs::write(
+        &source,
+        "int twice(int x) __asm__(\"env.twice\");\nint twice(int x) { return 2 * x; }\n",
+    )
+    .unwrap();
+    let mut gcc = std::process::Command::new("gcc");
+    gcc.args(["-c", "-ffreestanding", "-o"]).arg(&object).arg(&source);
+    Outcome::of(&mut gcc).expect_code(0);
+    let text = r#"(module (import "env" "twice" (func $twice (param i32) (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32))) (memory (export "memory") 1)
+        (func (export "_start") (call $exit (call $twice (i32.const 21)))))"#;
+    run_text(text, &["--link", object.to_str().unwrap()]).expect_code(42);
+}
+
+#[test]
+fn an_unknown_import_traps_only_when_called_if_so_wished() {
+    let module = |body: &str| {
+        format!(
+            r#"(module (import "env" "missing" (func $missing)) (memory (export "memory") 1) (func (export "_start") {body}))"#
+        )
+    };
+    let wish = ["-W", "unknown-imports-trap"];
+    let uncalled = module("(if (i32.load (i32.const 0)) (then (call $missing)))");
+    run_text(&uncalled, &wish).expect_code(0);
+    run_text(&module("(call $missing)"), &wish).expect_code(134);
+}
+
+#[test]
+fn the_stack_is_as_large_as_asked_for() {
+    let text = r#"(module (memory (export "memory") 1)
+        (func $down (param i32) (result i32)
+          (if (result i32) (local.get 0)
+            (then (i32.add (i32.const 1) (call $down (i32.sub (local.get 0) (i32.const 1)))))
+            (else (i32.const 0))))
+        (func (export "_start") (drop (call $down (i32.const 200000)))))"#;
+    run_text(text, &["-W", "max-wasm-stack=256K"]).expect_code(134);
+    run_text(text, &["-W", "max-wasm-stack=32M"]).expect_code(0);
+}

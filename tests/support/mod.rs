@@ -1,0 +1,110 @@
+//! How the tests start the command, and what they ask about its outcome. Every guest runs under TCG, which is the same everywhere.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+
+/// Returns the command, without arguments.
+pub fn wasmetal() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_wasmetal"));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Returns the path of a text fixture.
+pub fn wat(name: &str) -> PathBuf {
+    fixtures::path(&format!("wat/{name}.wat"))
+}
+
+/// Runs a text fixture in the guest, with further arguments of `run`.
+pub fn run(name: &str, arguments: &[&str]) -> Outcome {
+    run_file(wat(name), arguments)
+}
+
+/// Runs a file in the guest, with further arguments of `run`.
+pub fn run_file(file: impl AsRef<OsStr>, arguments: &[&str]) -> Outcome {
+    let mut command = wasmetal();
+    command.args(["run", "--accel", "tcg"]).arg(file).args(arguments);
+    Outcome::of(&mut command)
+}
+
+/// Runs a module given as text.
+pub fn run_text(text: &str, arguments: &[&str]) -> Outcome {
+    let mut file = tempfile::Builder::new()
+        .suffix(".wat")
+        .tempfile()
+        .expect("a temporary file");
+    file.write_all(text.as_bytes()).expect("the file is written");
+    run_file(file.path(), arguments)
+}
+
+/// Builds a text fixture into an image.
+pub fn build(name: &str, arguments: &[&str]) -> Vec<u8> {
+    let mut command = wasmetal();
+    command.args(["build", "-o", "-"]).arg(wat(name)).args(arguments);
+    let output = command.output().expect("wasmetal starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+/// How a command ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Exit code, unless a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Outcome {
+    /// Runs a command to its end.
+    pub fn of(command: &mut Command) -> Outcome {
+        Outcome::from(command.output().expect("the command starts"))
+    }
+
+    /// Feeds `input` to a command and runs it to its end.
+    pub fn with_input(command: &mut Command, input: File) -> Outcome {
+        Outcome::of(command.stdin(input))
+    }
+
+    /// Checks the exit code, and shows the rest if it is wrong.
+    #[track_caller]
+    pub fn expect_code(self, code: i32) -> Outcome {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        self
+    }
+}
+
+impl From<Output> for Outcome {
+    fn from(output: Output) -> Outcome {
+        Outcome {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// Kills a process of ours when the test ends, however it ends.
+pub struct KillOnDrop(pub Child);
+
+impl Drop for KillOnDrop {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Returns a file in a temporary place that holds `bytes`, at its start.
+pub fn temporary_file(bytes: &[u8]) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(bytes).expect("the file is written");
+    file
+}
