@@ -2,6 +2,7 @@
 
 use crate::arch::{self, InterruptStacks, SingleCore, cpu};
 use crate::command_line::Options;
+use crate::drivers::virtio;
 use crate::machine::Machine;
 use crate::memory::{self, OutOfMemory};
 use crate::runtime::{module, start};
@@ -29,7 +30,8 @@ extern "C" fn kernel_main(boot_info: &'static BootInfo) -> ! {
         log::error!("the machine has too little memory for the kernel");
         exit::exit(exit::ExitStatus::CANNOT_START);
     }
-    let options = Options::parse(module::configuration(), boot_info.command_line);
+    let mut options = Options::parse(module::configuration(), boot_info.command_line);
+    virtio::announce_mmio_devices(core::mem::take(&mut options.mmio_devices));
     log::set_level(options.log_level);
     *OPTIONS.borrow_mut() = Some(options);
     start::prepare_cpu();

@@ -2,9 +2,12 @@
 
 use crate::arch::interrupts::{self, InterruptLine};
 use crate::arch::{apic, tsc};
-use crate::drivers::{console, entropy};
+use crate::drivers::{console, entropy, virtio};
 use crate::exit::{self, ExitStatus};
 use crate::platform::{OutputStream, Platform, StdinRead};
+
+/// How often a device without an interrupt is looked at.
+const POLL_INTERVAL_NS: u64 = 1_000_000;
 
 /// The machine. Its devices are global, so this has no state of its own.
 pub struct Machine;
@@ -39,19 +42,25 @@ impl Platform for Machine {
     }
 
     fn wait(&mut self, deadline_ns: Option<u64>) {
-        if let Some(deadline_ns) = deadline_ns {
-            let now_ns = tsc::monotonic_ns();
-            if now_ns >= deadline_ns {
-                return;
-            }
-            apic::start_timer(deadline_ns - now_ns);
+        let must_poll = console::prepare_to_wait();
+        if virtio::enable_new() {
+            return;
         }
-        console::prepare_to_wait();
+        let poll_ns = must_poll.then_some(POLL_INTERVAL_NS);
+        let delay_ns = match deadline_ns.map(|deadline_ns| deadline_ns.saturating_sub(tsc::monotonic_ns())) {
+            Some(0) => return,
+            Some(delay_ns) => Some(delay_ns.min(poll_ns.unwrap_or(u64::MAX))),
+            None => poll_ns,
+        };
+        if let Some(delay_ns) = delay_ns {
+            apic::start_timer(delay_ns);
+        }
         interrupts::halt_until_interrupt();
         // A note of the timer that nobody takes would say nothing about the next one.
-        if deadline_ns.is_some() && !interrupts::take(InterruptLine::TIMER) {
+        if delay_ns.is_some() && !interrupts::take(InterruptLine::TIMER) {
             apic::stop_timer();
         }
+        virtio::acknowledge_noted();
     }
 
     fn exit(&mut self, code: u32) -> ! {

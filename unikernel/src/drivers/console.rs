@@ -1,16 +1,46 @@
-//! The three standard streams.
+//! The three standard streams: ports of a virtio console where the host gives it those, else the serial port.
+//!
+//! Which it is is found out at the first use.
 
 use super::serial_port;
+use super::virtio::console::Console;
+use crate::arch::SingleCore;
 use crate::platform::{OutputStream, StdinRead};
 use core::fmt;
 
+enum State {
+    Unknown,
+    Serial,
+    Virtio(Console),
+}
+
+static STATE: SingleCore<State> = SingleCore::new(State::Unknown);
+
+/// Runs `act` with the virtio console; `None` if there is none, or if the kernel died while using it.
+fn with_virtio<T>(act: impl FnOnce(&mut Console) -> T) -> Option<T> {
+    let mut state = STATE.try_borrow_mut()?;
+    if let State::Unknown = *state {
+        *state = Console::open().map_or(State::Serial, State::Virtio);
+    }
+    match &mut *state {
+        State::Virtio(console) => Some(act(console)),
+        _ => None,
+    }
+}
+
 /// Writes bytes to a stream.
-pub fn write(_stream: OutputStream, bytes: &[u8]) {
+pub fn write(stream: OutputStream, bytes: &[u8]) {
+    if bytes.is_empty() || with_virtio(|console| console.write(stream, bytes)) == Some(true) {
+        return;
+    }
     serial_port::write_raw(bytes);
 }
 
 /// Takes what has arrived on standard input.
 pub fn read_stdin(buffer: &mut [u8]) -> StdinRead {
+    if let Some(Some(read)) = with_virtio(|console| console.read_stdin(buffer)) {
+        return read;
+    }
     match serial_port::read_bytes(buffer) {
         0 if !serial_port::is_present() => StdinRead::End,
         0 => StdinRead::Pending,
@@ -20,21 +50,38 @@ pub fn read_stdin(buffer: &mut [u8]) -> StdinRead {
 
 /// Tells whether [`read_stdin`] would return something else than `Pending`.
 pub fn is_stdin_ready() -> bool {
-    serial_port::has_data() || !serial_port::is_present()
+    let virtio = with_virtio(Console::is_stdin_ready).flatten();
+    virtio.unwrap_or_else(|| serial_port::has_data() || !serial_port::is_present())
 }
 
-/// Tells whether descriptor 0, 1 or 2 is a terminal. A serial port is one.
-pub fn is_terminal(_fd: u32) -> bool {
-    true
+/// Tells whether descriptor 0, 1 or 2 is a terminal: a serial port is one, a virtio port is not.
+pub fn is_terminal(fd: u32) -> bool {
+    with_virtio(|console| console.has_port(fd)) != Some(true)
 }
 
-/// Lets arriving input end a halt, and sees that nothing written is held back meanwhile.
-pub fn prepare_to_wait() {
-    serial_port::enable_receive_interrupt();
+/// Lets arriving input end a halt, and sees that nothing written is held back meanwhile. Tells whether that takes polling.
+pub fn prepare_to_wait() -> bool {
+    match with_virtio(|console| {
+        console.kick();
+        console.has_interrupt()
+    }) {
+        Some(has_interrupt) => !has_interrupt,
+        None => {
+            serial_port::enable_receive_interrupt();
+            false
+        }
+    }
 }
 
 /// Waits until everything written has left the machine.
-pub fn flush() {}
+pub fn flush() {
+    // A console that was never used is not looked for now.
+    if let Some(mut state) = STATE.try_borrow_mut()
+        && let State::Virtio(console) = &mut *state
+    {
+        console.flush();
+    }
+}
 
 /// Standard error for formatted text, also while the program or the kernel is dying.
 pub struct ErrorOutput;

@@ -6,3 +6,5 @@ pub mod console;
 pub mod entropy;
 pub mod power;
 pub mod serial_port;
+#[allow(unsafe_code, reason = "devices share memory with the kernel by address")]
+pub mod virtio;

@@ -29,7 +29,8 @@ impl InterruptLine {
         idt::FIRST_INTERRUPT_VECTOR + self.0
     }
 
-    const fn bit(self) -> u32 {
+    /// Returns the line as a set of lines.
+    pub const fn bit(self) -> u32 {
         1 << self.0
     }
 }
