@@ -6,12 +6,13 @@ use super::serial_port;
 use super::virtio::console::Console;
 use crate::arch::SingleCore;
 use crate::platform::{OutputStream, StdinRead};
+use alloc::boxed::Box;
 use core::fmt;
 
 enum State {
     Unknown,
     Serial,
-    Virtio(Console),
+    Virtio(Box<Console>),
 }
 
 static STATE: SingleCore<State> = SingleCore::new(State::Unknown);
@@ -20,7 +21,7 @@ static STATE: SingleCore<State> = SingleCore::new(State::Unknown);
 fn with_virtio<T>(act: impl FnOnce(&mut Console) -> T) -> Option<T> {
     let mut state = STATE.try_borrow_mut()?;
     if let State::Unknown = *state {
-        *state = Console::open().map_or(State::Serial, State::Virtio);
+        *state = Console::open().map_or(State::Serial, |console| State::Virtio(Box::new(console)));
     }
     match &mut *state {
         State::Virtio(console) => Some(act(console)),
@@ -50,7 +51,7 @@ pub fn read_stdin(buffer: &mut [u8]) -> StdinRead {
 
 /// Tells whether [`read_stdin`] would return something else than `Pending`.
 pub fn is_stdin_ready() -> bool {
-    let virtio = with_virtio(Console::is_stdin_ready).flatten();
+    let virtio = with_virtio(|console| console.is_stdin_ready()).flatten();
     virtio.unwrap_or_else(|| serial_port::has_data() || !serial_port::is_present())
 }
 

@@ -36,8 +36,6 @@ pub struct Fault {
     pub stack_pointer: u64,
     /// The address whose access faulted, for a page fault.
     pub accessed: Option<u64>,
-    /// Whether a division failed.
-    pub is_division: bool,
 }
 
 /// Notes the stack that the program runs on.

@@ -102,19 +102,6 @@ pub fn time_stamp_after_flush() -> u64 {
     time_stamp()
 }
 
-/// Reads a model-specific register.
-///
-/// # Safety
-/// The CPU has the register.
-pub unsafe fn read_msr(register: u32) -> u64 {
-    let (low, high): (u32, u32);
-    // SAFETY: the caller's promise; reading has no effect on memory.
-    unsafe {
-        asm!("rdmsr", in("ecx") register, out("eax") low, out("edx") high, options(nomem, nostack, preserves_flags));
-    }
-    u64::from(high) << 32 | u64::from(low)
-}
-
 /// Writes a model-specific register.
 ///
 /// # Safety
@@ -141,14 +128,6 @@ pub fn fault_address() -> u64 {
 pub unsafe fn set_page_table_root(root: u64) {
     // SAFETY: the caller's promise.
     unsafe { asm!("mov cr3, {}", in(reg) root, options(nostack, preserves_flags)) };
-}
-
-/// Returns the guest-physical address of the root of the page tables in use.
-pub fn page_table_root() -> u64 {
-    let root: u64;
-    // SAFETY: reading CR3 has no effect.
-    unsafe { asm!("mov {}, cr3", out(reg) root, options(nomem, nostack, preserves_flags)) };
-    root & 0x000f_ffff_ffff_f000
 }
 
 /// Forgets the cached translation of the page at `address`.
@@ -181,14 +160,6 @@ pub fn random_u64() -> Option<u64> {
         }
     }
     None
-}
-
-/// Stops for good.
-pub fn halt_forever() -> ! {
-    loop {
-        // SAFETY: halting with interrupts off touches nothing.
-        unsafe { asm!("cli", "hlt", options(nomem, nostack)) };
-    }
 }
 
 /// Resets the machine by an exception that cannot be delivered, which every machine answers.

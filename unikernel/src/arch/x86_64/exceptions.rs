@@ -12,7 +12,6 @@ use super::cpu;
 use crate::runtime::trap::{self, Fault};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-const DIVIDE_ERROR: u64 = 0;
 const PAGE_FAULT: u64 = 14;
 const DOUBLE_FAULT: u64 = 8;
 
@@ -61,7 +60,6 @@ extern "C" fn handle_exception(frame: &ExceptionFrame) -> ! {
             frame_pointer: frame.rbp,
             stack_pointer: frame.rsp,
             accessed: fault_address,
-            is_division: frame.vector == DIVIDE_ERROR,
         });
     }
     panic!(

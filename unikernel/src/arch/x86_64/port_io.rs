@@ -69,5 +69,12 @@ macro_rules! port_functions {
 }
 
 port_functions!(u8, read_u8, write_u8, "al", "al");
-port_functions!(u16, read_u16, write_u16, "ax", "ax");
+
+impl Port {
+    /// Writes the port.
+    pub fn write_u16(self, value: u16) {
+        // SAFETY: as above.
+        unsafe { asm!("out dx, ax", in("dx") self.0, in("ax") value, options(nomem, nostack, preserves_flags)) };
+    }
+}
 port_functions!(u32, read_u32, write_u32, "eax", "eax");

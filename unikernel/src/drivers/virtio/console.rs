@@ -7,6 +7,7 @@
 use super::transmit_queue::{QUEUE_LEN, TransmitQueue};
 use super::{Device, DeviceType, KernelHal};
 use crate::platform::{OutputStream, StdinRead};
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use virtio_drivers::queue::{OwningQueue, VirtQueue};
 use virtio_drivers::transport::{SomeTransport, Transport};
@@ -72,7 +73,9 @@ impl Control {
 }
 
 type ReceiveQueue = OwningQueue<KernelHal, STDIN_QUEUE_LEN, STDIN_BUFFER_LEN_BYTES>;
-type DataQueue<const LEN: usize> = Option<VirtQueue<KernelHal, LEN>>;
+
+/// A queue of a port, boxed: it is large, and what holds it is moved about on small stacks.
+type DataQueue<const LEN: usize> = Option<Box<VirtQueue<KernelHal, LEN>>>;
 
 /// The queues of a port that is not known by name yet.
 #[derive(Default)]
@@ -133,12 +136,12 @@ impl Console {
             .ok()?
             .min(PORT_COUNT);
         let control_receive = VirtQueue::new(&mut transport, CONTROL_RECEIVE_QUEUE, false, false).ok()?;
-        let control_transmit = VirtQueue::new(&mut transport, CONTROL_TRANSMIT_QUEUE, false, false).ok()?;
+        let control_transmit = new_queue(&mut transport, CONTROL_TRANSMIT_QUEUE)?;
         let mut ports: [Port; PORT_COUNT as usize] = Default::default();
         for (number, port) in (0..port_count).zip(&mut ports) {
             let queue_index = receive_queue_index(number);
-            port.receive = VirtQueue::new(&mut transport, queue_index, false, false).ok();
-            port.transmit = VirtQueue::new(&mut transport, queue_index + 1, false, false).ok();
+            port.receive = new_queue(&mut transport, queue_index);
+            port.transmit = new_queue(&mut transport, queue_index + 1);
         }
         transport.finish_init();
         let console = Console {
@@ -196,7 +199,7 @@ impl Console {
         let transmit_index = receive_queue_index(port) + 1;
         match name.strip_suffix(b"\0").unwrap_or(name) {
             b"wasmetal.stdin" => {
-                let Some(Ok(queue)) = queues.receive.take().map(OwningQueue::new) else {
+                let Some(Ok(queue)) = queues.receive.take().map(|queue| OwningQueue::new(*queue)) else {
                     return;
                 };
                 self.stdin = Some(Stdin {
@@ -300,6 +303,10 @@ impl Console {
     pub fn has_interrupt(&self) -> bool {
         self.has_interrupt
     }
+}
+
+fn new_queue<const LEN: usize>(transport: &mut SomeTransport<'static>, index: u16) -> DataQueue<LEN> {
+    VirtQueue::new(transport, index, false, false).ok().map(Box::new)
 }
 
 /// Returns the index of a port's receive queue; its transmit queue comes next. Queues 2 and 3 are those of the control messages.

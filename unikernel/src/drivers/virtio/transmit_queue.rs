@@ -7,6 +7,7 @@
 use super::KernelHal;
 use crate::memory;
 use abi::memory_map::PAGE_SIZE;
+use alloc::boxed::Box;
 use core::hint::spin_loop;
 use core::ptr::NonNull;
 use core::sync::atomic::{Ordering, fence};
@@ -25,7 +26,7 @@ struct Pending {
 
 /// A queue of buffers on their way to the device.
 pub(super) struct TransmitQueue {
-    queue: VirtQueue<KernelHal, QUEUE_LEN>,
+    queue: Box<VirtQueue<KernelHal, QUEUE_LEN>>,
     queue_index: u16,
     buffers: NonNull<u8>,
     buffer_len_bytes: usize,
@@ -39,7 +40,7 @@ pub(super) struct TransmitQueue {
 impl TransmitQueue {
     /// Makes buffers of `buffer_len_bytes` for a queue of a device; `None` if memory does not suffice.
     pub(super) fn new(
-        mut queue: VirtQueue<KernelHal, QUEUE_LEN>,
+        mut queue: Box<VirtQueue<KernelHal, QUEUE_LEN>>,
         queue_index: u16,
         buffer_len_bytes: usize,
     ) -> Option<Self> {
