@@ -3,7 +3,7 @@
 //! The file system only names them; whoever opens one talks to the device itself, so reading and writing by node are refused.
 
 use super::node::WriteAt;
-use super::{Device, DirectoryEntry, Error, FileSystem, Found, Metadata, NewNode, NodeId, NodeKind};
+use super::{Access, Device, DirectoryEntry, Error, FileSystem, Found, Metadata, NewNode, NodeId, NodeKind};
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
@@ -67,11 +67,11 @@ impl FileSystem for DeviceFs {
         Err(Error::Invalid)
     }
 
-    fn open(&mut self, _node: NodeId) -> Result<(), Error> {
+    fn open(&mut self, _node: NodeId, _access: Access) -> Result<(), Error> {
         Ok(())
     }
 
-    fn close(&mut self, _node: NodeId) {}
+    fn close(&mut self, _node: NodeId, _access: Access) {}
 
     fn read(&mut self, _file: NodeId, _offset: u64, _buffer: &mut [u8]) -> Result<usize, Error> {
         Err(Error::Invalid)

@@ -17,7 +17,7 @@ pub mod node;
 pub mod path;
 
 pub use error::Error;
-pub use node::{Device, DirectoryEntry, FileSystem, Found, Metadata, NewNode, Node, NodeId, NodeKind};
+pub use node::{Access, Device, DirectoryEntry, FileSystem, Found, Metadata, NewNode, Node, NodeId, NodeKind};
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

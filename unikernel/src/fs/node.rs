@@ -8,7 +8,7 @@ use super::Error;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-/// The number of a node within its file system. It stays valid until the node has neither names nor openers.
+/// The number of a node within its file system. It means that node for as long as the node has names or is open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub u64);
 
@@ -102,6 +102,15 @@ pub struct DirectoryEntry<'a> {
     pub next_position: u64,
 }
 
+/// What a descriptor may do with a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Read it.
+    pub read: bool,
+    /// Write it.
+    pub write: bool,
+}
+
 /// Where a write goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WriteAt {
@@ -123,10 +132,14 @@ pub trait FileSystem {
     fn read_link(&mut self, link: NodeId, target: &mut Vec<u8>) -> Result<(), Error>;
 
     /// Notes that a descriptor refers to the node: it outlives its last name until [`close`](Self::close).
-    fn open(&mut self, node: NodeId) -> Result<(), Error>;
+    fn open(&mut self, node: NodeId, access: Access) -> Result<(), Error>;
 
-    /// Undoes one [`open`](Self::open).
-    fn close(&mut self, node: NodeId);
+    /// Undoes one [`open`](Self::open) with the same access.
+    fn close(&mut self, node: NodeId, access: Access);
+
+    /// Says that of the nodes that are not open, none is meant any more: a file system that pays for each node it has shown (as a
+    /// client of a server does) can forget them. Their numbers, when they are shown again, are the same.
+    fn forget_unopened(&mut self) {}
 
     /// Reads from a file; returns the number of bytes, 0 at its end.
     fn read(&mut self, file: NodeId, offset: u64, buffer: &mut [u8]) -> Result<usize, Error>;

@@ -96,23 +96,24 @@ impl Context {
     /// # Errors
     /// As [`mount`](Self::mount).
     pub(crate) fn add_preopen(&mut self, node: Node, guest_path: &[u8]) -> Result<(), Errno> {
-        self.mounts.get(node.mount).open(node.id)?;
-        self.descriptors.insert(Descriptor {
+        let descriptor = Descriptor {
             kind: DescriptorKind::Directory {
                 node,
                 preopen: Some(guest_path.into()),
             },
             can_read: true,
-            can_write: true,
+            can_write: false,
             flags: 0,
-        })?;
+        };
+        self.mounts.get(node.mount).open(node.id, descriptor.access())?;
+        self.descriptors.insert(descriptor)?;
         Ok(())
     }
 
     /// Lets go of what a descriptor stood for.
     pub(crate) fn release(&mut self, descriptor: &Descriptor) {
         if let Some(node) = descriptor.node() {
-            self.mounts.get(node.mount).close(node.id);
+            self.mounts.get(node.mount).close(node.id, descriptor.access());
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use super::errno::Errno;
 use super::types::{Fd, fdflags};
-use crate::fs::{Device, Node};
+use crate::fs::{Access, Device, Node};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -64,6 +64,14 @@ impl Descriptor {
     /// Tells whether calls must not wait.
     pub const fn is_nonblocking(&self) -> bool {
         self.flags & fdflags::NONBLOCK != 0
+    }
+
+    /// Returns what it may do.
+    pub const fn access(&self) -> Access {
+        Access {
+            read: self.can_read,
+            write: self.can_write,
+        }
     }
 
     /// Returns the node of a file or directory.

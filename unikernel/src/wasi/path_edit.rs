@@ -6,7 +6,7 @@
 
 use super::context::Context;
 use super::errno::Errno;
-use super::path_open::resolve;
+use super::path_open::{resolve, resolve_second};
 use super::types::{LOOKUP_SYMLINK_FOLLOW, check_flags};
 use crate::fs::path::{FinalSymlink, Resolved};
 use crate::fs::{Found, NewNode, NodeKind};
@@ -82,7 +82,7 @@ pub fn path_link(
     }
     let (old_mount, old) = resolve(context, old_fd, old_path, FinalSymlink::Keep)?;
     let source = old.existing()?;
-    let (mount, new) = resolve(context, new_fd, new_path, FinalSymlink::Entry)?;
+    let (mount, new) = resolve_second(context, new_fd, new_path, FinalSymlink::Entry)?;
     let name = free_name(&new)?;
     if new.trailing_slash {
         return Err(Errno::Noent);
@@ -147,7 +147,7 @@ pub fn path_rename(
     let old_path = context.memory.slice::<u8>(old_path, old_path_len)?;
     let new_path = context.memory.slice::<u8>(new_path, new_path_len)?;
     let (old_mount, old) = resolve(context, fd, old_path, FinalSymlink::Entry)?;
-    let (mount, new) = resolve(context, new_fd, new_path, FinalSymlink::Entry)?;
+    let (mount, new) = resolve_second(context, new_fd, new_path, FinalSymlink::Entry)?;
     let (Some(old_name), Some(new_name)) = (old.name.as_deref(), new.name.as_deref()) else {
         return Err(Errno::Busy);
     };

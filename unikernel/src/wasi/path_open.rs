@@ -20,6 +20,21 @@ pub(super) fn resolve(
     final_symlink: FinalSymlink,
 ) -> Result<(u32, Resolved), Errno> {
     preopens::open_all(context)?;
+    let mount = context.descriptors.directory(fd)?.mount;
+    context.mounts.get(mount).forget_unopened();
+    resolve_second(context, fd, path, final_symlink)
+}
+
+/// As [`resolve`], for the second path of a call.
+///
+/// # Errors
+/// As `resolve`.
+pub(super) fn resolve_second(
+    context: &mut Context,
+    fd: Fd,
+    path: GuestSlice<u8>,
+    final_symlink: FinalSymlink,
+) -> Result<(u32, Resolved), Errno> {
     let directory = context.descriptors.directory(fd)?;
     let system = context.mounts.get(directory.mount);
     let resolved = path::resolve(system, directory.id, context.memory.bytes(path), final_symlink)?;
@@ -158,16 +173,17 @@ fn open_node(
     request: &OpenRequest,
     is_directory: bool,
 ) -> Result<Descriptor, Errno> {
-    context.mounts.get(node.mount).open(node.id)?;
     let kind = if is_directory {
         DescriptorKind::Directory { node, preopen: None }
     } else {
         DescriptorKind::File { node, offset: 0 }
     };
-    Ok(Descriptor {
+    let descriptor = Descriptor {
         kind,
         can_read: request.can_read,
         can_write: request.can_write,
         flags: request.fdflags,
-    })
+    };
+    context.mounts.get(node.mount).open(node.id, descriptor.access())?;
+    Ok(descriptor)
 }

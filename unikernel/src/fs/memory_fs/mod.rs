@@ -20,7 +20,7 @@ use self::directory::{Directory, Name};
 use self::inode::{Data, Inode, baked_kind};
 use self::inodes::Inodes;
 use super::node::WriteAt;
-use super::{DirectoryEntry, Error, FileSystem, Found, Metadata, NewNode, NodeId, NodeKind};
+use super::{Access, DirectoryEntry, Error, FileSystem, Found, Metadata, NewNode, NodeId, NodeKind};
 use abi::baked_tree::{self, BakedTree};
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -199,12 +199,12 @@ impl FileSystem for MemoryFs {
         Ok(())
     }
 
-    fn open(&mut self, node: NodeId) -> Result<(), Error> {
+    fn open(&mut self, node: NodeId, _access: Access) -> Result<(), Error> {
         self.inodes.get_mut(node)?.open_count += 1;
         Ok(())
     }
 
-    fn close(&mut self, node: NodeId) {
+    fn close(&mut self, node: NodeId, _access: Access) {
         if let Ok(inode) = self.inodes.get_mut(node) {
             inode.open_count = inode.open_count.saturating_sub(1);
         }
