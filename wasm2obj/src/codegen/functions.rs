@@ -91,7 +91,12 @@ impl<'a> Worker<'a> {
         let function = environment.module.function_of_body(body);
         let bytes = &environment.module.bodies[body];
         self.context.clear();
-        translate_function(environment, function, bytes, &mut self.context.func, &mut self.builder_context)?;
+        let result = translate_function(environment, function, bytes, &mut self.context.func, &mut self.builder_context);
+        if result.is_err() {
+            // An abandoned function leaves its state behind, and the thread goes on to another.
+            self.builder_context = FunctionBuilderContext::new();
+            result?;
+        }
         self.compile(function, bytes.range().start)
     }
 
