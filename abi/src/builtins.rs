@@ -32,11 +32,18 @@ pub enum Builtin {
     MemoryWait64,
     /// `memory_notify(address: u64, count: u32) -> u32`: the number of waiters woken.
     MemoryNotify,
+    /// `exception_new(tag: u64, value_count: u64) -> u64`: the address of a new [exception](crate::handler_table), with its
+    /// header set and its values to be filled in; 0 when memory runs out.
+    ExceptionNew,
+    /// `exception_drop(exception: u64)`: the exception has been caught, and its values have been read.
+    ExceptionDrop,
+    /// `throw(exception: u64)`: continues at the nearest handler, and returns only if there is none.
+    Throw,
 }
 
 impl Builtin {
     /// All runtime functions, in the order of their numbers.
-    pub const ALL: [Builtin; 8] = [
+    pub const ALL: [Builtin; 11] = [
         Builtin::MemoryGrow,
         Builtin::MemoryCopy,
         Builtin::MemoryFill,
@@ -45,6 +52,9 @@ impl Builtin {
         Builtin::MemoryWait32,
         Builtin::MemoryWait64,
         Builtin::MemoryNotify,
+        Builtin::ExceptionNew,
+        Builtin::ExceptionDrop,
+        Builtin::Throw,
     ];
 
     /// Returns the symbol.
@@ -58,6 +68,9 @@ impl Builtin {
             Builtin::MemoryWait32 => "wasmetal.memory_wait32",
             Builtin::MemoryWait64 => "wasmetal.memory_wait64",
             Builtin::MemoryNotify => "wasmetal.memory_notify",
+            Builtin::ExceptionNew => "wasmetal.exception_new",
+            Builtin::ExceptionDrop => "wasmetal.exception_drop",
+            Builtin::Throw => "wasmetal.throw",
         }
     }
 
@@ -73,6 +86,8 @@ impl Builtin {
             Builtin::MemoryWait32 => (&[I64, I32, I64], &[I32]),
             Builtin::MemoryWait64 => (&[I64, I64, I64], &[I32]),
             Builtin::MemoryNotify => (&[I64, I32], &[I32]),
+            Builtin::ExceptionNew => (&[I64, I64], &[I64]),
+            Builtin::ExceptionDrop | Builtin::Throw => (&[I64], &[]),
         }
     }
 }

@@ -40,11 +40,15 @@ pub struct ModuleDescriptor {
     pub command_start: u64,
     /// Address of `extern "C" fn()`: the export `_initialize` of a reactor, or 0.
     pub reactor_initialize: u64,
+    /// Address of the [`handler_table`](crate::handler_table), or 0.
+    pub handler_table: u64,
+    /// Length of the handler table in bytes.
+    pub handler_table_len_bytes: u64,
 }
 
 impl ModuleDescriptor {
     /// Size in bytes.
-    pub const SIZE: usize = 13 * 8;
+    pub const SIZE: usize = 15 * 8;
 }
 
 /// Bits of [`ModuleDescriptor::cpu_features`].

@@ -6,7 +6,7 @@
 //!
 //! Read in this order: [`memory_map`] (the address space), [`symbols`] (every exported name), [`instance`] (what compiled code
 //! reads and writes), [`builtins`] (what compiled code calls), [`preview1`] and [`socket_extension`] (the WASI functions), [`trap_code`] and
-//! [`trap_table`] (how a fault becomes a Wasm trap), [`boot_info`] (what boot tells the kernel), [`configuration`] (arguments
+//! [`trap_table`] (how a fault becomes a Wasm trap), [`handler_table`] (where an exception continues), [`boot_info`] (what boot tells the kernel), [`configuration`] (arguments
 //! and environment that travel in the image), [`baked_tree`] (the files that travel in the image).
 //!
 //! The crate has no dependencies and no unsafe code; `alloc` serves the encoders only.
@@ -19,6 +19,7 @@ pub mod baked_tree;
 pub mod boot_info;
 pub mod builtins;
 pub mod configuration;
+pub mod handler_table;
 pub mod instance;
 mod leb128;
 pub mod memory_map;

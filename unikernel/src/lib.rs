@@ -16,6 +16,8 @@ extern crate boot as _;
 extern crate std;
 
 pub mod command_line;
+#[allow(unsafe_code, reason = "the stack walk reads the frames of compiled code")]
+pub mod exception;
 pub mod fs;
 pub mod net;
 pub mod platform;

@@ -25,7 +25,9 @@ pub enum ErrorKind {
         looks_like: &'static str,
     },
     /// The input is a component; this compiler takes core modules.
-    #[error("this is a WebAssembly component, and only core modules can be compiled (a module can be extracted with `wasm-tools component unbundle`)")]
+    #[error(
+        "this is a WebAssembly component, and only core modules can be compiled (a module can be extracted with `wasm-tools component unbundle`)"
+    )]
     Component,
     /// The input ends too early.
     #[error("the module is truncated at offset {offset:#x}")]
@@ -143,11 +145,19 @@ impl Error {
     }
 
     pub(crate) fn unsupported(feature: impl Into<String>, offset: u64) -> Error {
-        ErrorKind::Unsupported { feature: feature.into(), offset }.into()
+        ErrorKind::Unsupported {
+            feature: feature.into(),
+            offset,
+        }
+        .into()
     }
 
     pub(crate) fn limit(limit: impl Into<String>, offset: u64) -> Error {
-        ErrorKind::Limit { limit: limit.into(), offset }.into()
+        ErrorKind::Limit {
+            limit: limit.into(),
+            offset,
+        }
+        .into()
     }
 }
 
@@ -174,7 +184,11 @@ impl From<wasmparser::Error> for Error {
         if error.message().contains("unexpected end") {
             return ErrorKind::Truncated { offset }.into();
         }
-        ErrorKind::Invalid { message: error.message().to_owned(), offset }.into()
+        ErrorKind::Invalid {
+            message: error.message().to_owned(),
+            offset,
+        }
+        .into()
     }
 }
 

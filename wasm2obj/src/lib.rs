@@ -46,5 +46,10 @@ pub fn compile(bytes: &[u8], options: &CompileOptions) -> Result<ObjectFile> {
 /// # Errors
 /// [`ErrorKind::Text`] with line and column.
 pub fn parse_text(text: &str) -> Result<Vec<u8>> {
-    wat::parse_str(text).map_err(|error| ErrorKind::Text { message: error.to_string() }.into())
+    wat::parse_str(text).map_err(|error| {
+        ErrorKind::Text {
+            message: error.to_string(),
+        }
+        .into()
+    })
 }

@@ -6,6 +6,7 @@
 
 mod atomic_wait;
 mod backtrace;
+mod exception;
 mod linear_memory;
 pub mod module;
 pub mod start;

@@ -66,6 +66,13 @@ pub(super) fn trap_table() -> TrapTable<'static> {
     TrapTable::new(unsafe { array(module.trap_table, module.trap_table_len_bytes) })
 }
 
+/// Returns the encoded table of exception handlers.
+pub(super) fn handler_table() -> &'static [u8] {
+    let module = descriptor();
+    // SAFETY: as above.
+    unsafe { array(module.handler_table, module.handler_table_len_bytes) }
+}
+
 /// Returns the offset of a code address in the application's code, or `None` if it lies elsewhere.
 pub(super) fn code_offset(address: u64) -> Option<u32> {
     let module = descriptor();

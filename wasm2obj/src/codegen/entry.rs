@@ -25,10 +25,12 @@ pub(super) fn compile_initialize(
         return Ok(None);
     }
     worker.context.clear();
-    worker.context.func.name = UserFuncName::User(UserExternalName { namespace: ENTRY_NAMESPACE, index: 0 });
+    worker.context.func.name = UserFuncName::User(UserExternalName {
+        namespace: ENTRY_NAMESPACE,
+        index: 0,
+    });
     worker.context.func.signature = Signature::new(environment.c_call_conv());
-    let mut translator =
-        FunctionTranslator::new(environment, &mut worker.context.func, &mut worker.builder_context);
+    let mut translator = FunctionTranslator::new(environment, &mut worker.context.func, &mut worker.builder_context);
     translator.enter_thunk();
     for &global in &plan.dynamic_globals {
         if let Some(initial) = &module.globals[global].initial {
@@ -75,7 +77,10 @@ fn apply_element(translator: &mut FunctionTranslator<'_, '_>, environment: &Envi
         let offset = translator.const_expression(offset);
         let destination = translator.widen_index(offset, is_64);
         let source = translator.builder_mut().ins().iconst(types::I64, 0);
-        let length = translator.builder_mut().ins().iconst(types::I64, element.items.len() as i64);
+        let length = translator
+            .builder_mut()
+            .ins()
+            .iconst(types::I64, element.items.len() as i64);
         translator.table_init(*target, index, destination, source, length);
         translator.drop_segment(Symbol::ElemSegment(index));
     }
@@ -89,7 +94,10 @@ fn apply_data(translator: &mut FunctionTranslator<'_, '_>, environment: &Environ
         let offset = translator.const_expression(offset);
         let destination = translator.widen_index(offset, is_64);
         let source = translator.builder_mut().ins().iconst(types::I64, 0);
-        let length = translator.builder_mut().ins().iconst(types::I64, data.bytes.len() as i64);
+        let length = translator
+            .builder_mut()
+            .ins()
+            .iconst(types::I64, data.bytes.len() as i64);
         translator.memory_init(*target, index, destination, source, length);
         translator.drop_segment(Symbol::DataSegment(index));
     }

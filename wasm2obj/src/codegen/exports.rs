@@ -79,7 +79,9 @@ impl Generator<'_, '_> {
 
     fn define_trampoline(&mut self, name: &str, function: FuncIndex) -> Result<()> {
         let code = thunks::compile_trampoline(&mut self.worker, self.environment, function)?;
-        let id = self.writer.local_symbol(format!("wasm.trampoline.{}", function.as_u32()), SymbolKind::Text);
+        let id = self
+            .writer
+            .local_symbol(format!("wasm.trampoline.{}", function.as_u32()), SymbolKind::Text);
         self.writer.place_function(id, code, GLUE)?;
         self.writer.define_alias(symbols::trampoline(name), id);
         Ok(())
@@ -93,9 +95,7 @@ impl Generator<'_, '_> {
         let module = self.environment.module;
         for export in &module.exports {
             let (kind, original, imported) = match export.item {
-                ExportedItem::Function(function) => {
-                    (ItemKind::Function, entries.by_function[&function], None)
-                }
+                ExportedItem::Function(function) => (ItemKind::Function, entries.by_function[&function], None),
                 ExportedItem::Table(table) => {
                     let import = find(&module.imported_tables, table);
                     (ItemKind::Table, self.writer.symbol(Symbol::Table(table)), import)
@@ -118,7 +118,11 @@ impl Generator<'_, '_> {
                 self.writer.define_alias(symbol.clone(), original);
                 symbol
             });
-            summary.exports.push(ExportSummary { name: export.name.to_owned(), kind, symbol });
+            summary.exports.push(ExportSummary {
+                name: export.name.to_owned(),
+                kind,
+                symbol,
+            });
         }
         list_imports(&module.imported_functions, ItemKind::Function, summary);
         list_imports(&module.imported_tables, ItemKind::Table, summary);

@@ -2,7 +2,7 @@
 //! reuses. The results come back in the module's order, so the object does not depend on the number of threads.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::module::{DefinedFuncIndex, FuncIndex};
+use crate::module::{DefinedFuncIndex, FuncIndex, TagIndex, index};
 use crate::options::Emit;
 use crate::translate::{Environment, Symbol, translate_function};
 use abi::trap_code::TrapCode;
@@ -11,7 +11,7 @@ use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{self, ExternalName, LibCall};
 use cranelift_codegen::isa::TargetIsa;
-use cranelift_codegen::{CompiledCode, Context, FinalizedRelocTarget};
+use cranelift_codegen::{CompiledCode, Context, FinalizedMachExceptionHandler, FinalizedRelocTarget};
 use cranelift_frontend::FunctionBuilderContext;
 use rayon::prelude::*;
 
@@ -26,6 +26,8 @@ pub(super) struct CompiledFunction {
     pub relocations: Vec<Relocation>,
     /// Trapping instructions and return addresses, by code offset.
     pub sites: Vec<Site>,
+    /// Calls that have handlers, by code offset.
+    pub handler_sites: Vec<HandlerSite>,
     /// The listing that [`Emit`] asks for, or nothing.
     pub listing: String,
 }
@@ -41,6 +43,17 @@ pub(super) struct Relocation {
     pub target: RelocationTarget,
     /// Constant to add.
     pub addend: i64,
+}
+
+/// A call inside a `try`.
+#[derive(Clone, Debug)]
+pub(super) struct HandlerSite {
+    /// Code offset of its return address.
+    pub return_offset: u32,
+    /// Distance from the frame pointer down to the stack pointer.
+    pub frame_len_bytes: u32,
+    /// Tag, or `None` for any, and code offset of the landing, innermost first.
+    pub handlers: Vec<(Option<TagIndex>, u32)>,
 }
 
 /// What code refers to.
@@ -70,8 +83,11 @@ pub(super) fn compile_all(
 ) -> Result<Vec<(DefinedFuncIndex, CompiledFunction)>> {
     let module = environment.module;
     let live = &environment.usage.live_functions;
-    let bodies: Vec<DefinedFuncIndex> =
-        module.bodies.keys().filter(|&body| live.contains(module.function_of_body(body))).collect();
+    let bodies: Vec<DefinedFuncIndex> = module
+        .bodies
+        .keys()
+        .filter(|&body| live.contains(module.function_of_body(body)))
+        .collect();
     let compiled: Vec<Result<CompiledFunction>> = bodies
         .par_iter()
         .map_init(
@@ -79,19 +95,34 @@ pub(super) fn compile_all(
             |worker, &body| worker.compile_body(environment, body),
         )
         .collect();
-    bodies.into_iter().zip(compiled).map(|(body, compiled)| Ok((body, compiled?))).collect()
+    bodies
+        .into_iter()
+        .zip(compiled)
+        .map(|(body, compiled)| Ok((body, compiled?)))
+        .collect()
 }
 
 impl<'a> Worker<'a> {
     pub fn new(isa: &'a dyn TargetIsa, emit: Emit) -> Worker<'a> {
-        Worker { isa, emit, context: Context::new(), builder_context: FunctionBuilderContext::new() }
+        Worker {
+            isa,
+            emit,
+            context: Context::new(),
+            builder_context: FunctionBuilderContext::new(),
+        }
     }
 
     fn compile_body(&mut self, environment: &Environment<'_>, body: DefinedFuncIndex) -> Result<CompiledFunction> {
         let function = environment.module.function_of_body(body);
         let bytes = &environment.module.bodies[body];
         self.context.clear();
-        let result = translate_function(environment, function, bytes, &mut self.context.func, &mut self.builder_context);
+        let result = translate_function(
+            environment,
+            function,
+            bytes,
+            &mut self.context.func,
+            &mut self.builder_context,
+        );
         if result.is_err() {
             // An abandoned function leaves its state behind, and the thread goes on to another.
             self.builder_context = FunctionBuilderContext::new();
@@ -112,7 +143,10 @@ impl<'a> Worker<'a> {
         if let Err(error) = result {
             return Err(code_error(function, wasm_offset, error.inner));
         }
-        let compiled = self.context.compiled_code().expect("the function has just been compiled");
+        let compiled = self
+            .context
+            .compiled_code()
+            .expect("the function has just been compiled");
         if let Some(text) = &compiled.vcode {
             listing.clone_from(text);
         }
@@ -121,6 +155,7 @@ impl<'a> Worker<'a> {
             alignment: u64::from(compiled.buffer.alignment),
             relocations: relocations(compiled, &self.context.func),
             sites: sites(compiled, wasm_offset as u32),
+            handler_sites: handler_sites(compiled),
             listing,
         })
     }
@@ -129,9 +164,10 @@ impl<'a> Worker<'a> {
 fn code_error(function: FuncIndex, wasm_offset: u64, error: cranelift_codegen::CodegenError) -> Error {
     use cranelift_codegen::CodegenError;
     match error {
-        CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge => {
-            Error::limit(format!("function {} is too large to compile", function.as_u32()), wasm_offset)
-        }
+        CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge => Error::limit(
+            format!("function {} is too large to compile", function.as_u32()),
+            wasm_offset,
+        ),
         CodegenError::Unsupported(feature) => Error::unsupported(feature, wasm_offset),
         other => ErrorKind::CodeGeneration {
             function_index: function.as_u32(),
@@ -144,9 +180,9 @@ fn code_error(function: FuncIndex, wasm_offset: u64, error: cranelift_codegen::C
 
 fn relocations(compiled: &CompiledCode, function: &ir::Function) -> Vec<Relocation> {
     let target = |target: &FinalizedRelocTarget| match target {
-        FinalizedRelocTarget::ExternalName(ExternalName::User(reference)) => {
-            RelocationTarget::Symbol(Symbol::from_external_name(&function.params.user_named_funcs()[*reference]))
-        }
+        FinalizedRelocTarget::ExternalName(ExternalName::User(reference)) => RelocationTarget::Symbol(
+            Symbol::from_external_name(&function.params.user_named_funcs()[*reference]),
+        ),
         FinalizedRelocTarget::ExternalName(ExternalName::LibCall(libcall)) => RelocationTarget::LibCall(*libcall),
         FinalizedRelocTarget::ExternalName(other) => unreachable!("the translation makes no name such as {other:?}"),
         FinalizedRelocTarget::Func(offset) => RelocationTarget::Itself(*offset),
@@ -166,7 +202,11 @@ fn relocations(compiled: &CompiledCode, function: &ir::Function) -> Vec<Relocati
 
 /// Merges traps and return addresses with the source locations that cover them. All three come sorted.
 fn sites(compiled: &CompiledCode, function_wasm_offset: u32) -> Vec<Site> {
-    let traps = compiled.buffer.traps().iter().map(|trap| (trap.offset, Some(our_trap_code(trap.code))));
+    let traps = compiled
+        .buffer
+        .traps()
+        .iter()
+        .map(|trap| (trap.offset, Some(our_trap_code(trap.code))));
     let calls = compiled.buffer.call_sites().map(|call| (call.ret_addr, None));
     let mut sites: Vec<(u32, Option<TrapCode>)> = traps.chain(calls).collect();
     sites.sort_by_key(|&(offset, trap)| (offset, trap.map(|trap| trap as u8)));
@@ -186,7 +226,32 @@ fn sites(compiled: &CompiledCode, function_wasm_offset: u32) -> Vec<Site> {
                 Some(location) if !location.loc.is_default() => location.loc.bits(),
                 _ => function_wasm_offset,
             };
-            Site { code_offset, trap, wasm_offset }
+            Site {
+                code_offset,
+                trap,
+                wasm_offset,
+            }
+        })
+        .collect()
+}
+
+fn handler_sites(compiled: &CompiledCode) -> Vec<HandlerSite> {
+    compiled
+        .buffer
+        .call_sites()
+        .filter(|call| !call.exception_handlers.is_empty())
+        .map(|call| HandlerSite {
+            return_offset: call.ret_addr,
+            frame_len_bytes: call.frame_offset.expect("the backends know their frames"),
+            handlers: call
+                .exception_handlers
+                .iter()
+                .map(|handler| match *handler {
+                    FinalizedMachExceptionHandler::Tag(tag, landing) => (Some(index(tag.as_u32())), landing),
+                    FinalizedMachExceptionHandler::Default(landing) => (None, landing),
+                    FinalizedMachExceptionHandler::Context(_) => unreachable!("the translation uses no contexts"),
+                })
+                .collect(),
         })
         .collect()
 }

@@ -66,7 +66,8 @@ impl Instantiation {
             match evaluate(environment, initial) {
                 Some(ConstValue::NullRef) => {}
                 Some(ConstValue::FuncRef(function)) => {
-                    self.table_images.insert(index, vec![Some(function); table.table_type.initial as usize]);
+                    self.table_images
+                        .insert(index, vec![Some(function); table.table_type.initial as usize]);
                 }
                 _ => self.dynamic_tables.push(index),
             }
@@ -113,12 +114,16 @@ impl Instantiation {
         if module.is_imported_table(table) || !fits {
             return false;
         }
-        let functions: Option<Vec<Option<FuncIndex>>> =
-            (0..items.len()).map(|position| reference(environment, &items.expression(position))).collect();
+        let functions: Option<Vec<Option<FuncIndex>>> = (0..items.len())
+            .map(|position| reference(environment, &items.expression(position)))
+            .collect();
         let Some(functions) = functions else {
             return false;
         };
-        let image = self.table_images.entry(table).or_insert_with(|| vec![None; length as usize]);
+        let image = self
+            .table_images
+            .entry(table)
+            .or_insert_with(|| vec![None; length as usize]);
         let offset = offset as usize;
         image[offset..offset + functions.len()].copy_from_slice(&functions);
         true
@@ -132,7 +137,11 @@ impl Instantiation {
             let form = environment.memories[*target];
             let offset = evaluate(environment, offset)
                 .and_then(ConstValue::as_offset)
-                .filter(|offset| offset.checked_add(data.bytes.len() as u64).is_some_and(|end| end <= form.minimum_bytes))
+                .filter(|offset| {
+                    offset
+                        .checked_add(data.bytes.len() as u64)
+                        .is_some_and(|end| end <= form.minimum_bytes)
+                })
                 .filter(|_| self.dynamic_data.is_empty() && !environment.module.is_imported_memory(*target));
             match offset {
                 Some(offset) => self.static_data.push((index, offset)),

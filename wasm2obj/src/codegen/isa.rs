@@ -11,7 +11,8 @@ use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
 const DEFAULT_X86_64_CPU: &str = "x86-64-v2";
 
 /// The CPU names that messages suggest; Cranelift knows more.
-const SUGGESTED_CPUS: &str = "baseline, native, x86-64-v2, x86-64-v3, x86-64-v4, haswell, skylake, icelake-server, znver3, znver4";
+const SUGGESTED_CPUS: &str =
+    "baseline, native, x86-64-v2, x86-64-v3, x86-64-v4, haswell, skylake, icelake-server, znver3, znver4";
 
 /// Sets up the code generator.
 pub(super) fn build(options: &CompileOptions) -> Result<OwnedTargetIsa> {
@@ -35,11 +36,17 @@ pub(super) fn build(options: &CompileOptions) -> Result<OwnedTargetIsa> {
             })
         })?;
     }
-    builder.finish(flags(options.opt_level)).map_err(|error| target_error(target, error.to_string()))
+    builder
+        .finish(flags(options.opt_level))
+        .map_err(|error| target_error(target, error.to_string()))
 }
 
 fn target_error(target: &Triple, problem: String) -> Error {
-    ErrorKind::Target { target: target.to_string(), problem }.into()
+    ErrorKind::Target {
+        target: target.to_string(),
+        problem,
+    }
+    .into()
 }
 
 fn check_target(target: &Triple) -> Result<()> {
@@ -47,21 +54,33 @@ fn check_target(target: &Triple) -> Result<()> {
         Architecture::X86_64 | Architecture::Aarch64(_) => {}
         _ => return Err(target_error(target, "only x86_64 and aarch64 are supported".to_owned())),
     }
-    if matches!(target.operating_system, OperatingSystem::Windows | OperatingSystem::Darwin(_) | OperatingSystem::MacOSX(_)) {
-        return Err(target_error(target, "only targets with ELF objects and the System V convention are supported".to_owned()));
+    if matches!(
+        target.operating_system,
+        OperatingSystem::Windows | OperatingSystem::Darwin(_) | OperatingSystem::MacOSX(_)
+    ) {
+        return Err(target_error(
+            target,
+            "only targets with ELF objects and the System V convention are supported".to_owned(),
+        ));
     }
     Ok(())
 }
 
 /// Returns the target with ELF as its format: `x86_64-unknown-none` leaves that open.
 fn elf(target: &Triple) -> Triple {
-    Triple { binary_format: BinaryFormat::Elf, ..target.clone() }
+    Triple {
+        binary_format: BinaryFormat::Elf,
+        ..target.clone()
+    }
 }
 
 fn native(target: &Triple) -> Result<Builder> {
     let host = Triple::host();
     if host.architecture != target.architecture {
-        let problem = format!("the CPU of this machine is {}; name one instead of `native`", host.architecture);
+        let problem = format!(
+            "the CPU of this machine is {}; name one instead of `native`",
+            host.architecture
+        );
         return Err(target_error(target, problem));
     }
     let mut builder = isa::lookup(elf(target)).map_err(|error| target_error(target, error.to_string()))?;
@@ -93,7 +112,9 @@ fn flags(opt_level: OptLevel) -> settings::Flags {
         // In the C convention, results that do not fit the registers are returned through memory.
         ("enable_multi_ret_implicit_sret", "true"),
     ] {
-        builder.set(name, value).expect("the setting exists in this version of Cranelift");
+        builder
+            .set(name, value)
+            .expect("the setting exists in this version of Cranelift");
     }
     settings::Flags::new(builder)
 }

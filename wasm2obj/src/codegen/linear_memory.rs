@@ -38,7 +38,12 @@ pub(super) fn define_bytes(
     id: SymbolId,
     data: DataIndex,
 ) -> Result<()> {
-    writer.define_data(id, DataKind::ReadOnly, DATA_ALIGN, &Data::of(environment.module.data[data].bytes))
+    writer.define_data(
+        id,
+        DataKind::ReadOnly,
+        DATA_ALIGN,
+        &Data::of(environment.module.data[data].bytes),
+    )
 }
 
 /// Defines the [`SegmentInstance`](abi::instance::SegmentInstance) of a data segment.

@@ -32,7 +32,11 @@ use std::fmt::Write as _;
 use target_lexicon::Architecture;
 
 /// The origin of code that no function of the module stands for.
-const GLUE: FunctionOrigin<'static> = FunctionOrigin { index: NO_FUNCTION, wasm_offset: 0, name: "" };
+const GLUE: FunctionOrigin<'static> = FunctionOrigin {
+    index: NO_FUNCTION,
+    wasm_offset: 0,
+    name: "",
+};
 
 /// Compiles a module to an object.
 pub(crate) fn compile_module(module: &Module<'_>, usage: &Usage, options: &CompileOptions) -> Result<ObjectFile> {
@@ -50,19 +54,29 @@ pub(crate) fn compile_module(module: &Module<'_>, usage: &Usage, options: &Compi
         worker: Worker::new(&*isa, Emit::Object),
         seen_functions: 0,
     };
-    let mut summary = ObjectFile { function_count: compiled.len(), ..ObjectFile::default() };
+    let mut summary = ObjectFile {
+        function_count: compiled.len(),
+        ..ObjectFile::default()
+    };
     for (body, function) in compiled {
         let index = module.function_of_body(body);
         if !function.listing.is_empty() {
             let name = module.names.function(index);
-            let _ = writeln!(summary.listing, ";; function {} {name}\n{}", index.as_u32(), function.listing);
+            let _ = writeln!(
+                summary.listing,
+                ";; function {} {name}\n{}",
+                index.as_u32(),
+                function.listing
+            );
         }
         let origin = FunctionOrigin {
             index: index.as_u32(),
             wasm_offset: module.bodies[body].range().start as u32,
             name: module.names.function(index),
         };
-        generator.writer.define_function(Symbol::Function(index), function, origin)?;
+        generator
+            .writer
+            .define_function(Symbol::Function(index), function, origin)?;
     }
     generator.finish(&*isa, options, summary)
 }
@@ -86,6 +100,7 @@ impl Generator<'_, '_> {
         let memories = self.define_memory_list()?;
         let (segments, segment_count) = self.define_active_segments()?;
         self.define_references()?;
+        let handler_table = self.define_handler_table()?;
         self.define_trap_table(&mut data)?;
         data.push_address(memories);
         data.push_u64(self.environment.module.memories.len() as u64);
@@ -94,6 +109,8 @@ impl Generator<'_, '_> {
         data.push_address(initialize);
         data.push_address(entry_points.command_start);
         data.push_address(entry_points.reactor_initialize);
+        data.push_address(handler_table.map(|(id, _)| id));
+        data.push_u64(handler_table.map_or(0, |(_, len_bytes)| len_bytes));
         self.writer.define_data(descriptor, DataKind::ReadOnly, 8, &data)?;
         self.writer.define_alias(symbols::MODULE.to_owned(), descriptor);
         self.define_export_aliases(&entry_points, &mut summary);
@@ -139,7 +156,9 @@ impl Generator<'_, '_> {
         if count == 0 {
             return Ok((None, 0));
         }
-        let id = self.writer.local_symbol("wasm.active_segments".to_owned(), SymbolKind::Data);
+        let id = self
+            .writer
+            .local_symbol("wasm.active_segments".to_owned(), SymbolKind::Data);
         self.writer.define_data(id, DataKind::ReadOnly, 8, &data)?;
         Ok((Some(id), count))
     }
@@ -170,7 +189,12 @@ impl Generator<'_, '_> {
             Symbol::DataBytes(data) => linear_memory::define_bytes(writer, environment, id, data),
             Symbol::ElemSegment(element) => tables::define_segment(writer, environment, plan, id, element),
             Symbol::ElemElements(element) => tables::define_segment_elements(writer, environment, id, element),
-            Symbol::Tag(tag) => writer.define_data(id, DataKind::ReadOnly, 8, &Data::of(&u64::from(tag.as_u32()).to_le_bytes())),
+            Symbol::Tag(tag) => writer.define_data(
+                id,
+                DataKind::ReadOnly,
+                8,
+                &Data::of(&u64::from(tag.as_u32()).to_le_bytes()),
+            ),
             Symbol::ImportThunk(function) => self.define_import_thunk(id, function),
             Symbol::NullCallee(_) => {
                 let code = thunks::compile_null_callee(&mut self.worker, environment)?;
@@ -183,8 +207,7 @@ impl Generator<'_, '_> {
     }
 
     fn define_import_thunk(&mut self, id: SymbolId, function: FuncIndex) -> Result<()> {
-        let code =
-            thunks::compile_entry(&mut self.worker, self.environment, function, signature::WASM_CALL_CONV)?;
+        let code = thunks::compile_entry(&mut self.worker, self.environment, function, signature::WASM_CALL_CONV)?;
         self.writer.place_function(id, code, GLUE)
     }
 
@@ -200,8 +223,22 @@ impl Generator<'_, '_> {
         self.writer.define_data(id, DataKind::ReadOnly, 4, &table)
     }
 
+    /// Defines the table of exception handlers, if there are any, and the tags in it. All code has been placed.
+    fn define_handler_table(&mut self) -> Result<Option<(SymbolId, u64)>> {
+        let Some(table) = self.writer.handler_table() else {
+            return Ok(None);
+        };
+        let id = self
+            .writer
+            .local_symbol("wasm.handler_table".to_owned(), SymbolKind::Data);
+        self.writer.define_data(id, DataKind::ReadOnly, 8, &table)?;
+        self.define_references()?;
+        Ok(Some((id, table.len_bytes())))
+    }
+
     fn add_notes(&mut self, summary: &mut ObjectFile) {
-        self.writer.add_note(symbols::ABI_VERSION_SECTION, &abi::ABI_VERSION.to_le_bytes());
+        self.writer
+            .add_note(symbols::ABI_VERSION_SECTION, &abi::ABI_VERSION.to_le_bytes());
         let mut list = String::new();
         for import in &summary.imports {
             list.push_str(&import.symbol);

@@ -13,7 +13,7 @@
 //! object writer knows neither; nor can it give one function several names, or tell where a function ended up before the
 //! trap table is written.)
 
-use super::functions::{CompiledFunction, Relocation, RelocationTarget};
+use super::functions::{CompiledFunction, HandlerSite, Relocation, RelocationTarget};
 use super::symbol_names;
 use crate::error::{Error, Result};
 use crate::module::Module;
@@ -49,6 +49,7 @@ struct PlacedFunction<'a> {
     name: &'a str,
     sites: Vec<Site>,
     relocations: Vec<Relocation>,
+    handler_sites: Vec<HandlerSite>,
 }
 
 /// Which function a piece of code stands for, in messages.
@@ -80,7 +81,10 @@ pub(super) struct Data {
 
 impl Data {
     pub fn of(bytes: &[u8]) -> Data {
-        Data { bytes: bytes.to_vec(), addresses: Vec::new() }
+        Data {
+            bytes: bytes.to_vec(),
+            addresses: Vec::new(),
+        }
     }
 
     pub fn push_u32(&mut self, value: u32) {
@@ -115,7 +119,14 @@ impl<'a> ObjectWriter<'a> {
         let mut object = Object::new(BinaryFormat::Elf, architecture, Endianness::Little);
         let text = object.section_id(StandardSection::Text);
         object.add_section(Vec::new(), b".note.GNU-stack".to_vec(), SectionKind::Linker);
-        ObjectWriter { module, object, text, symbols: HashMap::new(), undefined: Vec::new(), functions: Vec::new() }
+        ObjectWriter {
+            module,
+            object,
+            text,
+            symbols: HashMap::new(),
+            undefined: Vec::new(),
+            functions: Vec::new(),
+        }
     }
 
     /// Returns the object's symbol for something, and asks for its definition if there is none yet.
@@ -127,7 +138,11 @@ impl<'a> ObjectWriter<'a> {
             Some(name) => self.undefined_symbol(&name),
             None => {
                 self.undefined.push(symbol);
-                let kind = if symbol.is_code() { SymbolKind::Text } else { SymbolKind::Data };
+                let kind = if symbol.is_code() {
+                    SymbolKind::Text
+                } else {
+                    SymbolKind::Data
+                };
                 self.local_symbol(symbol_names::local(self.module, symbol), kind)
             }
         };
@@ -168,7 +183,13 @@ impl<'a> ObjectWriter<'a> {
 
     /// Defines a global symbol at the place of one that is defined.
     pub fn define_alias(&mut self, name: String, original: SymbolId) {
-        let &write::Symbol { value, size, kind, section, .. } = self.object.symbol(original);
+        let &write::Symbol {
+            value,
+            size,
+            kind,
+            section,
+            ..
+        } = self.object.symbol(original);
         let alias = write::Symbol {
             name: name.into_bytes(),
             value,
@@ -189,9 +210,14 @@ impl<'a> ObjectWriter<'a> {
         compiled: CompiledFunction,
         origin: FunctionOrigin<'a>,
     ) -> Result<()> {
-        let offset = self.object.add_symbol_data(symbol, self.text, &compiled.code, compiled.alignment);
+        let offset = self
+            .object
+            .add_symbol_data(symbol, self.text, &compiled.code, compiled.alignment);
         if offset + compiled.code.len() as u64 > MAX_TEXT_BYTES {
-            return Err(Error::limit("the code is larger than 2 GiB", u64::from(origin.wasm_offset)));
+            return Err(Error::limit(
+                "the code is larger than 2 GiB",
+                u64::from(origin.wasm_offset),
+            ));
         }
         self.functions.push(PlacedFunction {
             offset,
@@ -201,6 +227,7 @@ impl<'a> ObjectWriter<'a> {
             name: origin.name,
             sites: compiled.sites,
             relocations: compiled.relocations,
+            handler_sites: compiled.handler_sites,
         });
         Ok(())
     }
@@ -236,7 +263,13 @@ impl<'a> ObjectWriter<'a> {
             _ => elf::R_X86_64_64,
         };
         for &(offset, target, addend) in &data.addresses {
-            self.add_relocation(section, start + offset, RelocationFlags::Elf { r_type: r_type.into() }, target, addend)?;
+            self.add_relocation(
+                section,
+                start + offset,
+                RelocationFlags::Elf { r_type: r_type.into() },
+                target,
+                addend,
+            )?;
         }
         Ok(())
     }
@@ -249,7 +282,9 @@ impl<'a> ObjectWriter<'a> {
 
     /// Adds a section that is not loaded.
     pub fn add_note(&mut self, name: &str, bytes: &[u8]) {
-        let section = self.object.add_section(Vec::new(), name.as_bytes().to_vec(), SectionKind::Other);
+        let section = self
+            .object
+            .add_section(Vec::new(), name.as_bytes().to_vec(), SectionKind::Other);
         self.object.append_section_data(section, bytes, 1);
     }
 
@@ -276,6 +311,31 @@ impl<'a> ObjectWriter<'a> {
         abi::trap_table::encode(&functions)
     }
 
+    /// Returns the [handler table](abi::handler_table) of the functions placed so far, or nothing if no call has a handler.
+    pub fn handler_table(&mut self) -> Option<Data> {
+        let mut sites = Vec::new();
+        let mut handlers = Vec::new();
+        for function in &self.functions {
+            for site in &function.handler_sites {
+                let text_offset = function.offset as u32;
+                let (first, count) = (handlers.len() as u32, site.handlers.len() as u32);
+                sites.push([text_offset + site.return_offset, site.frame_len_bytes, first, count]);
+                handlers.extend(site.handlers.iter().map(|&(tag, landing)| (tag, text_offset + landing)));
+            }
+        }
+        if sites.is_empty() {
+            return None;
+        }
+        let mut table = Data::of(&abi::handler_table::encode_sites(&sites, handlers.len() as u32));
+        for (tag, landing) in handlers {
+            let tag = tag.map(|tag| self.symbol(Symbol::Tag(tag)));
+            table.push_address(tag);
+            table.push_u32(landing);
+            table.push_u32(0);
+        }
+        Some(table)
+    }
+
     /// Asks for the definition of all that the code placed so far refers to. Functions before `from` have been seen.
     pub fn reference_symbols(&mut self, from: usize) -> usize {
         let targets: Vec<Symbol> = self.functions[from..]
@@ -299,7 +359,9 @@ impl<'a> ObjectWriter<'a> {
                 self.relocate(function.offset, relocation, function.wasm_offset)?;
             }
         }
-        self.object.write().map_err(|error| Error::limit(format!("the object cannot be written: {error}"), 0))
+        self.object
+            .write()
+            .map_err(|error| Error::limit(format!("the object cannot be written: {error}"), 0))
     }
 
     fn relocate(&mut self, function_offset: u64, relocation: &Relocation, wasm_offset: u32) -> Result<()> {
@@ -322,7 +384,12 @@ impl<'a> ObjectWriter<'a> {
     /// Writes the distance to a place in `.text`.
     fn resolve(&mut self, place: u64, relocation: &Relocation, target: u64, wasm_offset: u32) -> Result<()> {
         let distance = target as i64 + relocation.addend - place as i64;
-        let too_far = || Error::limit("a call is farther away than an instruction can reach", u64::from(wasm_offset));
+        let too_far = || {
+            Error::limit(
+                "a call is farther away than an instruction can reach",
+                u64::from(wasm_offset),
+            )
+        };
         let start = place as usize;
         let field = &mut self.object.section_mut(self.text).data_mut()[start..start + 4];
         let word = match relocation.kind {
@@ -351,13 +418,24 @@ impl<'a> ObjectWriter<'a> {
         addend: i64,
     ) -> Result<()> {
         self.object
-            .add_relocation(section, write::Relocation { offset, symbol, addend, flags })
+            .add_relocation(
+                section,
+                write::Relocation {
+                    offset,
+                    symbol,
+                    addend,
+                    flags,
+                },
+            )
             .map_err(|error| Error::limit(format!("a relocation cannot be written: {error}"), 0))
     }
 }
 
 fn is_pc_relative(kind: Reloc) -> bool {
-    matches!(kind, Reloc::X86PCRel4 | Reloc::X86CallPCRel4 | Reloc::X86CallPLTRel4 | Reloc::Arm64Call)
+    matches!(
+        kind,
+        Reloc::X86PCRel4 | Reloc::X86CallPCRel4 | Reloc::X86CallPLTRel4 | Reloc::Arm64Call
+    )
 }
 
 /// Returns the ELF relocation for one of Cranelift's.

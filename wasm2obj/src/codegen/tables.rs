@@ -132,10 +132,15 @@ pub(super) fn define_segment_elements(
     element: ElemIndex,
 ) -> Result<()> {
     let items = &environment.module.elements[element].items;
-    let values: Vec<Option<Option<FuncIndex>>> =
-        (0..items.len()).map(|position| reference(environment, &items.expression(position))).collect();
+    let values: Vec<Option<Option<FuncIndex>>> = (0..items.len())
+        .map(|position| reference(environment, &items.expression(position)))
+        .collect();
     let is_constant = values.iter().all(Option::is_some);
     let data = references(writer, values.into_iter().map(Option::flatten));
-    let kind = if is_constant { DataKind::ReadOnly } else { DataKind::Writable };
+    let kind = if is_constant {
+        DataKind::ReadOnly
+    } else {
+        DataKind::Writable
+    };
     writer.define_data(id, kind, ADDRESS_ALIGN, &data)
 }

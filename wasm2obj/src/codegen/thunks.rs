@@ -28,8 +28,7 @@ pub(super) fn compile_entry(
 ) -> Result<CompiledFunction> {
     let function_type = environment.module.type_of_function(function);
     start(worker, signature::of_type(function_type, call_conv), function.as_u32());
-    let mut translator =
-        FunctionTranslator::new(environment, &mut worker.context.func, &mut worker.builder_context);
+    let mut translator = FunctionTranslator::new(environment, &mut worker.context.func, &mut worker.builder_context);
     let entry = translator.enter_thunk();
     let arguments = translator.builder_mut().block_params(entry).to_vec();
     let callee = translator.direct_callee(function);
@@ -51,8 +50,7 @@ pub(super) fn compile_trampoline(
     let mut own_signature = Signature::new(environment.c_call_conv());
     own_signature.params.push(AbiParam::new(types::I64));
     start(worker, own_signature, function.as_u32());
-    let mut translator =
-        FunctionTranslator::new(environment, &mut worker.context.func, &mut worker.builder_context);
+    let mut translator = FunctionTranslator::new(environment, &mut worker.context.func, &mut worker.builder_context);
     let entry = translator.enter_thunk();
     let callee = translator.direct_callee(function);
     let builder = translator.builder_mut();
@@ -61,7 +59,9 @@ pub(super) fn compile_trampoline(
     let arguments: Vec<_> = (0..)
         .zip(&function_type.params)
         .map(|(position, &param)| {
-            builder.ins().load(signature::machine_type(param), flags, values, position * VALUE_STRIDE)
+            builder
+                .ins()
+                .load(signature::machine_type(param), flags, values, position * VALUE_STRIDE)
         })
         .collect();
     let call = builder.ins().call(callee, &arguments);
@@ -76,17 +76,22 @@ pub(super) fn compile_trampoline(
 /// Makes the function that null elements of read-only tables lead to.
 pub(super) fn compile_null_callee(worker: &mut Worker<'_>, environment: &Environment<'_>) -> Result<CompiledFunction> {
     start(worker, Signature::new(signature::WASM_CALL_CONV), 0);
-    let mut translator =
-        FunctionTranslator::new(environment, &mut worker.context.func, &mut worker.builder_context);
+    let mut translator = FunctionTranslator::new(environment, &mut worker.context.func, &mut worker.builder_context);
     translator.enter_thunk();
-    translator.builder_mut().ins().trap(trap_code(TrapCode::IndirectCallToNull));
+    translator
+        .builder_mut()
+        .ins()
+        .trap(trap_code(TrapCode::IndirectCallToNull));
     translator.finish();
     worker.compile(FuncIndex::new(0), 0)
 }
 
 fn start(worker: &mut Worker<'_>, own_signature: Signature, index: u32) {
     worker.context.clear();
-    worker.context.func.name = UserFuncName::User(UserExternalName { namespace: UNNAMED_NAMESPACE, index });
+    worker.context.func.name = UserFuncName::User(UserExternalName {
+        namespace: UNNAMED_NAMESPACE,
+        index,
+    });
     worker.context.func.signature = own_signature;
 }
 

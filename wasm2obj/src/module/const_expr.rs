@@ -68,7 +68,9 @@ pub struct ConstExpr {
 impl ConstExpr {
     /// Returns the expression that is just `value`.
     pub fn of(value: ConstValue) -> ConstExpr {
-        ConstExpr { operators: vec![ConstOperator::Value(value)] }
+        ConstExpr {
+            operators: vec![ConstOperator::Value(value)],
+        }
     }
 
     /// Takes over an expression that has been validated.
@@ -97,7 +99,12 @@ impl ConstExpr {
                 Operator::I64Add => ConstOperator::I64Add,
                 Operator::I64Sub => ConstOperator::I64Sub,
                 Operator::I64Mul => ConstOperator::I64Mul,
-                other => return Err(Error::unsupported(format!("{other:?} in a constant expression"), offset)),
+                other => {
+                    return Err(Error::unsupported(
+                        format!("{other:?} in a constant expression"),
+                        offset,
+                    ));
+                }
             });
         }
     }
@@ -146,7 +153,9 @@ mod tests {
     use super::*;
 
     fn expression(operators: &[ConstOperator]) -> ConstExpr {
-        ConstExpr { operators: operators.to_vec() }
+        ConstExpr {
+            operators: operators.to_vec(),
+        }
     }
 
     #[test]
@@ -154,7 +163,10 @@ mod tests {
         let seven = ConstOperator::Value(ConstValue::I32(7));
         let global = ConstOperator::GlobalGet(GlobalIndex::new(0));
         let difference = expression(&[seven, global, ConstOperator::I32Sub]);
-        assert_eq!(difference.evaluate(|_| Some(ConstValue::I32(9))), Some(ConstValue::I32(-2)));
+        assert_eq!(
+            difference.evaluate(|_| Some(ConstValue::I32(9))),
+            Some(ConstValue::I32(-2))
+        );
     }
 
     #[test]

@@ -33,9 +33,19 @@ impl<T> Import<'_, T> {
 }
 
 /// Refuses what no linker could satisfy. `function` is the type of an imported function, `None` for another import.
-pub(super) fn check(import: &wasmparser::Import<'_>, function: Option<&FunctionType>, offset: u64) -> Result<(), Error> {
+pub(super) fn check(
+    import: &wasmparser::Import<'_>,
+    function: Option<&FunctionType>,
+    offset: u64,
+) -> Result<(), Error> {
     let refuse = |problem| -> Result<(), Error> {
-        Err(ErrorKind::Import { module: import.module.to_owned(), name: import.name.to_owned(), problem, offset }.into())
+        Err(ErrorKind::Import {
+            module: import.module.to_owned(),
+            name: import.name.to_owned(),
+            problem,
+            offset,
+        }
+        .into())
     };
     if import.module.starts_with(RESERVED_MODULE_PREFIX) {
         return refuse(ImportProblem::ReservedModule);

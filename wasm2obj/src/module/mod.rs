@@ -125,7 +125,10 @@ impl Module<'_> {
 
     /// Returns parameters and results of a type that validation knows to be a function type.
     pub fn function_type(&self, type_index: TypeIndex) -> &FunctionType {
-        self.types[type_index].function.as_ref().expect("validated: a function type")
+        self.types[type_index]
+            .function
+            .as_ref()
+            .expect("validated: a function type")
     }
 
     /// Returns parameters and results of a function.

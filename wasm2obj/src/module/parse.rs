@@ -81,7 +81,10 @@ impl<'data> Module<'data> {
                         TableInit::RefNull => None,
                         TableInit::Expr(expression) => Some(ConstExpr::parse(expression)?),
                     };
-                    self.tables.push(Table { table_type: table.ty, initial });
+                    self.tables.push(Table {
+                        table_type: table.ty,
+                        initial,
+                    });
                 }
             }
             Payload::MemorySection(section) => {
@@ -99,7 +102,10 @@ impl<'data> Module<'data> {
                 for global in globals {
                     let global = global?;
                     let initial = Some(ConstExpr::parse(&global.init_expr)?);
-                    self.globals.push(Global { global_type: global.ty, initial });
+                    self.globals.push(Global {
+                        global_type: global.ty,
+                        initial,
+                    });
                 }
             }
             Payload::ExportSection(exports) => {
@@ -134,9 +140,7 @@ impl<'data> Module<'data> {
 
     fn take_import(&mut self, import: wasmparser::Import<'data>, offset: u64) -> Result<()> {
         let function = match import.ty {
-            TypeRef::Func(type_index) | TypeRef::FuncExact(type_index) => {
-                Some(self.function_type(index(type_index)))
-            }
+            TypeRef::Func(type_index) | TypeRef::FuncExact(type_index) => Some(self.function_type(index(type_index))),
             _ => None,
         };
         imports::check(&import, function, offset)?;
@@ -147,7 +151,10 @@ impl<'data> Module<'data> {
                 self.imported_functions.push(Import { module, name, item });
             }
             TypeRef::Table(table_type) => {
-                let item = self.tables.push(Table { table_type, initial: None });
+                let item = self.tables.push(Table {
+                    table_type,
+                    initial: None,
+                });
                 self.imported_tables.push(Import { module, name, item });
             }
             TypeRef::Memory(memory) => {
@@ -156,7 +163,10 @@ impl<'data> Module<'data> {
                 self.imported_memories.push(Import { module, name, item });
             }
             TypeRef::Global(global_type) => {
-                let item = self.globals.push(Global { global_type, initial: None });
+                let item = self.globals.push(Global {
+                    global_type,
+                    initial: None,
+                });
                 self.imported_globals.push(Import { module, name, item });
             }
             TypeRef::Tag(tag) => {
@@ -175,7 +185,10 @@ impl<'data> Module<'data> {
             ExternalKind::Global => ExportedItem::Global(index(export.index)),
             ExternalKind::Tag => ExportedItem::Tag(index(export.index)),
         };
-        self.exports.push(Export { name: export.name, item });
+        self.exports.push(Export {
+            name: export.name,
+            item,
+        });
         Ok(())
     }
 }
@@ -185,14 +198,25 @@ fn check_preamble(bytes: &[u8]) -> Result<()> {
     if !bytes.starts_with(MAGIC) {
         let looks_like = match bytes {
             [] => "the input is empty",
-            _ if MAGIC.starts_with(bytes) => return Err(ErrorKind::Truncated { offset: bytes.len() as u64 }.into()),
+            _ if MAGIC.starts_with(bytes) => {
+                return Err(ErrorKind::Truncated {
+                    offset: bytes.len() as u64,
+                }
+                .into());
+            }
             [0x7f, b'E', b'L', b'F', ..] => "it is an ELF file",
             [b'M', b'Z', ..] => "it is a Windows executable",
             [b'!', b'<', b'a', b'r', ..] => "it is an archive",
             [b'B', b'C', 0xc0, 0xde, ..] => "it is LLVM bitcode",
             [0x1f, 0x8b, ..] => "it is compressed by gzip",
             [b'P', b'K', 3, 4, ..] => "it is a zip archive",
-            _ if bytes.iter().take(64).all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) => "it is text",
+            _ if bytes
+                .iter()
+                .take(64)
+                .all(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()) =>
+            {
+                "it is text"
+            }
             _ => "the first bytes are not `\\0asm`",
         };
         return Err(ErrorKind::NotWasm { looks_like }.into());

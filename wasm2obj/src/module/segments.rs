@@ -89,18 +89,29 @@ impl Elements {
 pub(super) fn parse_data(data: wasmparser::Data<'_>) -> Result<DataSegment<'_>> {
     let mode = match data.kind {
         DataKind::Passive => SegmentMode::Passive,
-        DataKind::Active { memory_index, offset_expr } => {
-            SegmentMode::Active { target: index(memory_index), offset: ConstExpr::parse(&offset_expr)? }
-        }
+        DataKind::Active {
+            memory_index,
+            offset_expr,
+        } => SegmentMode::Active {
+            target: index(memory_index),
+            offset: ConstExpr::parse(&offset_expr)?,
+        },
     };
-    Ok(DataSegment { mode, bytes: data.data, wasm_offset: narrow(data.range.start) })
+    Ok(DataSegment {
+        mode,
+        bytes: data.data,
+        wasm_offset: narrow(data.range.start),
+    })
 }
 
 pub(super) fn parse_element(element: wasmparser::Element<'_>) -> Result<ElementSegment> {
     let mode = match element.kind {
         ElementKind::Passive => SegmentMode::Passive,
         ElementKind::Declared => SegmentMode::Declared,
-        ElementKind::Active { table_index, offset_expr } => SegmentMode::Active {
+        ElementKind::Active {
+            table_index,
+            offset_expr,
+        } => SegmentMode::Active {
             target: index(table_index.unwrap_or(0)),
             offset: ConstExpr::parse(&offset_expr)?,
         },
@@ -112,10 +123,16 @@ pub(super) fn parse_element(element: wasmparser::Element<'_>) -> Result<ElementS
             Elements::Functions(functions?.into())
         }
         ElementItems::Expressions(_, expressions) => {
-            let expressions: Result<Vec<ConstExpr>> =
-                expressions.into_iter().map(|expression| ConstExpr::parse(&expression?)).collect();
+            let expressions: Result<Vec<ConstExpr>> = expressions
+                .into_iter()
+                .map(|expression| ConstExpr::parse(&expression?))
+                .collect();
             Elements::Expressions(expressions?.into())
         }
     };
-    Ok(ElementSegment { mode, items, wasm_offset: narrow(element.range.start) })
+    Ok(ElementSegment {
+        mode,
+        items,
+        wasm_offset: narrow(element.range.start),
+    })
 }

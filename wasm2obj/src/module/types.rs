@@ -66,19 +66,28 @@ impl TypeRegistry {
 
     /// Appends the types of a recursion group that has been validated.
     pub(super) fn append_group(&self, group: &RecGroup, types: &mut PrimaryMap<TypeIndex, TypeDefinition>) {
-        let mut key = KeyWriter { types, first_index: types.len() as u32, bytes: Vec::new() };
+        let mut key = KeyWriter {
+            types,
+            first_index: types.len() as u32,
+            bytes: Vec::new(),
+        };
         for subtype in group.types() {
             key.write_subtype(subtype);
         }
         let first_id = self.intern(key.bytes, group.types().len() as u32);
         for (position, subtype) in group.types().enumerate() {
             let function = match &subtype.composite_type.inner {
-                CompositeInnerType::Func(function) => {
-                    Some(FunctionType { params: function.params().into(), results: function.results().into() })
-                }
+                CompositeInnerType::Func(function) => Some(FunctionType {
+                    params: function.params().into(),
+                    results: function.results().into(),
+                }),
                 _ => None,
             };
-            types.push(TypeDefinition { id: first_id + position as u32, is_final: subtype.is_final, function });
+            types.push(TypeDefinition {
+                id: first_id + position as u32,
+                is_final: subtype.is_final,
+                function,
+            });
         }
     }
 }
@@ -121,7 +130,10 @@ impl KeyWriter<'_> {
                 self.bytes.push(b'(');
                 function.params().iter().for_each(|&param| self.write_value_type(param));
                 self.bytes.push(b')');
-                function.results().iter().for_each(|&result| self.write_value_type(result));
+                function
+                    .results()
+                    .iter()
+                    .for_each(|&result| self.write_value_type(result));
             }
             CompositeInnerType::Array(array) => {
                 self.bytes.push(b'[');
@@ -199,7 +211,10 @@ mod tests {
         for params in [&[ValType::I32][..], &[ValType::I64], &[ValType::I32]] {
             registry.append_group(&group(params), &mut types);
         }
-        let ids: Vec<u32> = types.values().map(|definition: &TypeDefinition| definition.id).collect();
+        let ids: Vec<u32> = types
+            .values()
+            .map(|definition: &TypeDefinition| definition.id)
+            .collect();
         assert_eq!(ids[0], ids[2]);
         assert_ne!(ids[0], ids[1]);
         assert!(!ids.contains(&TypeRegistry::NULL_ID));

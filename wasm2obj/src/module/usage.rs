@@ -50,7 +50,9 @@ impl Usage {
                 scan_body(validator, body, allocations)
             })
             .collect();
-        let bodies = bodies.into_iter().collect::<Result<PrimaryMap<DefinedFuncIndex, BodyUsage>>>()?;
+        let bodies = bodies
+            .into_iter()
+            .collect::<Result<PrimaryMap<DefinedFuncIndex, BodyUsage>>>()?;
         let mut usage = Usage::default();
         usage.add_shared_items(module);
         usage.add_live_functions(module, &bodies);

@@ -63,8 +63,16 @@ impl FunctionTranslator<'_, '_> {
             self.builder.ins().iadd_imm_s(index, form.base as i64)
         };
         match i32::try_from(offset) {
-            Ok(displacement) => Address { base, displacement, flags },
-            Err(_) => Address { base: self.builder.ins().iadd_imm_s(base, offset as i64), displacement: 0, flags },
+            Ok(displacement) => Address {
+                base,
+                displacement,
+                flags,
+            },
+            Err(_) => Address {
+                base: self.builder.ins().iadd_imm_s(base, offset as i64),
+                displacement: 0,
+                flags,
+            },
         }
     }
 
@@ -92,7 +100,9 @@ impl FunctionTranslator<'_, '_> {
             return self.builder.ins().iconst(types::I64, form.minimum_bytes as i64);
         }
         let instance = self.address_of(Symbol::Memory(memory));
-        self.builder.ins().load(types::I64, own_data(), instance, MemoryInstance::LENGTH_BYTES)
+        self.builder
+            .ins()
+            .load(types::I64, own_data(), instance, MemoryInstance::LENGTH_BYTES)
     }
 
     /// Traps unless `start + length` is at most `limit`, without overflow.
@@ -104,12 +114,20 @@ impl FunctionTranslator<'_, '_> {
 
     /// Returns an index or length of a memory or table as 64 bits.
     pub(crate) fn widen_index(&mut self, value: Value, is_64: bool) -> Value {
-        if is_64 { value } else { self.builder.ins().uextend(types::I64, value) }
+        if is_64 {
+            value
+        } else {
+            self.builder.ins().uextend(types::I64, value)
+        }
     }
 
     /// Returns 64 bits as an index or length of a memory or table.
     pub(super) fn narrow_index(&mut self, value: Value, is_64: bool) -> Value {
-        if is_64 { value } else { self.builder.ins().ireduce(types::I32, value) }
+        if is_64 {
+            value
+        } else {
+            self.builder.ins().ireduce(types::I32, value)
+        }
     }
 
     /// Returns the value of an integer constant, zero-extended.
@@ -119,10 +137,14 @@ impl FunctionTranslator<'_, '_> {
             return None;
         };
         match dfg.insts[instruction] {
-            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } if dfg.value_type(value) == types::I32 => {
-                Some(u64::from(imm.bits() as u32))
-            }
-            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits() as u64),
+            InstructionData::UnaryImm {
+                opcode: Opcode::Iconst,
+                imm,
+            } if dfg.value_type(value) == types::I32 => Some(u64::from(imm.bits() as u32)),
+            InstructionData::UnaryImm {
+                opcode: Opcode::Iconst,
+                imm,
+            } => Some(imm.bits() as u64),
             _ => None,
         }
     }

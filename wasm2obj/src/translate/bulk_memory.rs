@@ -78,8 +78,14 @@ impl FunctionTranslator<'_, '_> {
     /// Returns a segment's start and length.
     pub(super) fn segment(&mut self, symbol: Symbol) -> (Value, Value) {
         let segment = self.address_of(symbol);
-        let start = self.builder.ins().load(types::I64, own_data(), segment, SegmentInstance::START);
-        let length = self.builder.ins().load(types::I64, own_data(), segment, SegmentInstance::LENGTH);
+        let start = self
+            .builder
+            .ins()
+            .load(types::I64, own_data(), segment, SegmentInstance::START);
+        let length = self
+            .builder
+            .ins()
+            .load(types::I64, own_data(), segment, SegmentInstance::LENGTH);
         (start, length)
     }
 
@@ -87,6 +93,8 @@ impl FunctionTranslator<'_, '_> {
     pub(crate) fn drop_segment(&mut self, symbol: Symbol) {
         let segment = self.address_of(symbol);
         let zero = self.builder.ins().iconst(types::I64, 0);
-        self.builder.ins().store(own_data(), zero, segment, SegmentInstance::LENGTH);
+        self.builder
+            .ins()
+            .store(own_data(), zero, segment, SegmentInstance::LENGTH);
     }
 }

@@ -29,7 +29,10 @@ pub(super) enum Callee {
 pub(super) fn translate(translator: &mut FunctionTranslator<'_, '_>, operator: &Operator<'_>) -> bool {
     match *operator {
         Operator::Call { function_index } => translator.translate_call(index(function_index)),
-        Operator::CallIndirect { type_index, table_index } => {
+        Operator::CallIndirect {
+            type_index,
+            table_index,
+        } => {
             if let Some(callee) = translator.table_callee(index(table_index), index(type_index)) {
                 translator.call_type(callee, index(type_index));
             }
@@ -39,7 +42,10 @@ pub(super) fn translate(translator: &mut FunctionTranslator<'_, '_>, operator: &
             translator.call_type(callee, index(type_index));
         }
         Operator::ReturnCall { function_index } => translator.translate_return_call(index(function_index)),
-        Operator::ReturnCallIndirect { type_index, table_index } => {
+        Operator::ReturnCallIndirect {
+            type_index,
+            table_index,
+        } => {
             if let Some(callee) = translator.table_callee(index(table_index), index(type_index)) {
                 translator.tail_call_type(callee, index(type_index));
             }
@@ -67,7 +73,9 @@ impl FunctionTranslator<'_, '_> {
     /// Returns a function for a call: an imported one is called in the C convention, without a detour.
     pub(crate) fn direct_callee(&mut self, function: FuncIndex) -> FuncRef {
         let environment = self.environment;
-        if environment.module.defined_function(function).is_some() {
+        // An exception that crosses a call in the C convention would have to restore registers. Inside a `try`, imports are
+        // therefore called through an entry of the other convention, in which none are kept.
+        if environment.module.defined_function(function).is_some() || !self.handlers.is_empty() {
             return self.internal_callee(function);
         }
         self.callee(Symbol::ImportedFunction(function), || {
@@ -82,7 +90,9 @@ impl FunctionTranslator<'_, '_> {
             Some(_) => Symbol::Function(function),
             None => Symbol::ImportThunk(function),
         };
-        self.callee(symbol, || environment.wasm_signature(environment.module.type_of_function(function)))
+        self.callee(symbol, || {
+            environment.wasm_signature(environment.module.type_of_function(function))
+        })
     }
 
     fn call_type(&mut self, callee: Callee, type_index: TypeIndex) {
@@ -97,9 +107,7 @@ impl FunctionTranslator<'_, '_> {
         let arguments = self.stack.pop_many(count);
         match callee {
             Callee::Direct(function) => self.builder.ins().return_call(function, &arguments),
-            Callee::Indirect(signature, code) => {
-                self.builder.ins().return_call_indirect(signature, code, &arguments)
-            }
+            Callee::Indirect(signature, code) => self.builder.ins().return_call_indirect(signature, code, &arguments),
         };
         self.is_reachable = false;
     }
@@ -108,7 +116,9 @@ impl FunctionTranslator<'_, '_> {
         if let Some(&signature) = self.signatures.get(&type_index) {
             return signature;
         }
-        let signature = self.environment.wasm_signature(self.environment.module.function_type(type_index));
+        let signature = self
+            .environment
+            .wasm_signature(self.environment.module.function_type(type_index));
         let signature = self.builder.import_signature(signature);
         self.signatures.insert(type_index, signature);
         signature
@@ -118,7 +128,10 @@ impl FunctionTranslator<'_, '_> {
         let reference = self.stack.pop();
         // Address 0 may be linear memory, so the null test cannot be left to the MMU.
         self.builder.ins().trapz(reference, trap_code(TrapCode::NullReference));
-        let code = self.builder.ins().load(POINTER, own_data(), reference, FuncRefLayout::CODE);
+        let code = self
+            .builder
+            .ins()
+            .load(POINTER, own_data(), reference, FuncRefLayout::CODE);
         Callee::Indirect(self.signature_of_type(type_index), code)
     }
 
@@ -130,12 +143,20 @@ impl FunctionTranslator<'_, '_> {
             TableForm::General { .. } => {
                 let element = self.pop_element_address(table);
                 let reference = self.builder.ins().load(POINTER, own_data(), element, 0);
-                self.builder.ins().trapz(reference, trap_code(TrapCode::IndirectCallToNull));
+                self.builder
+                    .ins()
+                    .trapz(reference, trap_code(TrapCode::IndirectCallToNull));
                 if !self.has_exact_type(table, type_index) {
-                    let found = self.builder.ins().load(types::I32, own_data(), reference, FuncRefLayout::TYPE_ID);
+                    let found = self
+                        .builder
+                        .ins()
+                        .load(types::I32, own_data(), reference, FuncRefLayout::TYPE_ID);
                     self.check_type(found, type_index);
                 }
-                let code = self.builder.ins().load(POINTER, own_data(), reference, FuncRefLayout::CODE);
+                let code = self
+                    .builder
+                    .ins()
+                    .load(POINTER, own_data(), reference, FuncRefLayout::CODE);
                 Some(Callee::Indirect(self.signature_of_type(type_index), code))
             }
         }
@@ -152,7 +173,10 @@ impl FunctionTranslator<'_, '_> {
 
     fn check_type(&mut self, found: Value, type_index: TypeIndex) {
         let expected = self.environment.type_id(type_index);
-        let differs = self.builder.ins().icmp_imm_u(IntCC::NotEqual, found, i64::from(expected));
+        let differs = self
+            .builder
+            .ins()
+            .icmp_imm_u(IntCC::NotEqual, found, i64::from(expected));
         self.trap_if(differs, TrapCode::BadSignature);
     }
 
@@ -165,7 +189,9 @@ impl FunctionTranslator<'_, '_> {
         let popped = self.stack.pop();
         let type_id = self.environment.type_id(type_index);
         if let Some(position) = self.constant_bits(popped) {
-            let known = usize::try_from(position).ok().and_then(|position| entries.functions.get(position));
+            let known = usize::try_from(position)
+                .ok()
+                .and_then(|position| entries.functions.get(position));
             let code = match known {
                 None => TrapCode::TableOutOfBounds,
                 Some(None) => TrapCode::IndirectCallToNull,
@@ -178,7 +204,10 @@ impl FunctionTranslator<'_, '_> {
         let is_64 = self.environment.module.tables[table].table_type.table64;
         let position = self.widen_index(popped, is_64);
         let length = entries.functions.len() as i64;
-        let is_outside = self.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, position, length);
+        let is_outside = self
+            .builder
+            .ins()
+            .icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, position, length);
         self.trap_if(is_outside, TrapCode::TableOutOfBounds);
         if entries.uniform_type != Some(type_id) {
             self.check_listed_type(table, position, type_index);
@@ -196,7 +225,10 @@ impl FunctionTranslator<'_, '_> {
         let address = self.builder.ins().iadd(type_ids, offset);
         let found = self.builder.ins().load(types::I32, constant_data(), address, 0);
         let expected = self.environment.type_id(type_index);
-        let differs = self.builder.ins().icmp_imm_u(IntCC::NotEqual, found, i64::from(expected));
+        let differs = self
+            .builder
+            .ins()
+            .icmp_imm_u(IntCC::NotEqual, found, i64::from(expected));
         let (mismatch, matches) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(mismatch);
         self.branch_if(differs, mismatch, &[], matches);

@@ -37,7 +37,7 @@ pub(super) fn translate(translator: &mut FunctionTranslator<'_, '_>, operator: &
 }
 
 /// Follows the nesting of code that cannot run.
-pub(super) fn translate_unreachable(translator: &mut FunctionTranslator<'_, '_>, operator: &Operator<'_>) -> Result<()> {
+pub(super) fn translate_unreachable(translator: &mut FunctionTranslator<'_, '_>, operator: &Operator<'_>) {
     match operator {
         Operator::Block { .. }
         | Operator::Loop { .. }
@@ -46,16 +46,15 @@ pub(super) fn translate_unreachable(translator: &mut FunctionTranslator<'_, '_>,
         | Operator::TryTable { .. } => translator.skipped_depth += 1,
         Operator::Else if translator.skipped_depth == 0 => translator.translate_else(),
         Operator::Catch { .. } | Operator::CatchAll if translator.skipped_depth == 0 => {
-            exception::translate(translator, operator)?;
+            exception::translate(translator, operator);
         }
         Operator::End | Operator::Delegate { .. } if translator.skipped_depth > 0 => translator.skipped_depth -= 1,
         Operator::End => translator.translate_end(),
         Operator::Delegate { .. } => {
-            exception::translate(translator, operator)?;
+            exception::translate(translator, operator);
         }
         _ => {}
     }
-    Ok(())
 }
 
 impl FunctionTranslator<'_, '_> {
@@ -141,7 +140,14 @@ impl FunctionTranslator<'_, '_> {
         self.branch_if(condition, then, &[], otherwise);
         self.continue_in(then);
         let values = self.stack.peek_many(params.len()).to_vec();
-        self.push_frame(ControlKind::If { otherwise, params: values }, &params, &results);
+        self.push_frame(
+            ControlKind::If {
+                otherwise,
+                params: values,
+            },
+            &params,
+            &results,
+        );
     }
 
     /// Jumps to the innermost frame's exit with its results, if the code at hand can run.
@@ -178,6 +184,9 @@ impl FunctionTranslator<'_, '_> {
     /// Closes the innermost frame and continues after it, if anything gets there.
     pub(super) fn close_frame(&mut self) {
         self.fall_through();
+        if matches!(self.frame().kind, ControlKind::Try { .. } | ControlKind::Catch { .. }) {
+            self.finish_try();
+        }
         let mut frame = self.control.pop().expect("validated: inside a frame");
         match std::mem::replace(&mut frame.kind, ControlKind::Block) {
             ControlKind::Loop { header } => self.builder.seal_block(header),
@@ -187,8 +196,11 @@ impl FunctionTranslator<'_, '_> {
                 self.jump(frame.exit, &params);
                 frame.exit_is_reached = true;
             }
-            ControlKind::Try { outer } => self.handlers = outer,
-            ControlKind::Block | ControlKind::Else | ControlKind::Catch { .. } => {}
+            ControlKind::TryTable { outer_count, clauses } => {
+                self.handlers.truncate(outer_count);
+                self.finish_try_table(&clauses);
+            }
+            ControlKind::Try { .. } | ControlKind::Catch { .. } | ControlKind::Block | ControlKind::Else => {}
         }
         self.stack.truncate(frame.height);
         self.is_reachable = false;
@@ -219,8 +231,12 @@ impl FunctionTranslator<'_, '_> {
     fn translate_br_table(&mut self, table: &BrTable<'_>) -> Result<()> {
         let selector = self.stack.pop();
         let (default, count) = self.reach_label(table.default());
-        let arguments: Vec<BlockArg> =
-            self.stack.peek_many(count).iter().map(|&value| BlockArg::Value(value)).collect();
+        let arguments: Vec<BlockArg> = self
+            .stack
+            .peek_many(count)
+            .iter()
+            .map(|&value| BlockArg::Value(value))
+            .collect();
         let mut targets = Vec::with_capacity(table.len() as usize);
         for depth in table.targets() {
             let (block, _) = self.reach_label(depth?);

@@ -1,6 +1,6 @@
 //! The nesting of structured control instructions, and where branches out of it lead.
 
-use crate::translate::exception::Handlers;
+use super::exception::Clause;
 use cranelift_codegen::ir::{Block, Value};
 
 /// One entered control instruction.
@@ -39,15 +39,26 @@ pub(super) enum ControlKind {
     },
     /// An `if` after its `else`.
     Else,
-    /// A `try_table`, or the body of an older `try`: calls inside it have handlers.
+    /// A `try_table`.
+    TryTable {
+        /// Number of handlers around it.
+        outer_count: usize,
+        /// Its own.
+        clauses: Vec<Clause>,
+    },
+    /// The body of an older `try`.
     Try {
-        /// The handlers that apply outside, to be restored at its end.
-        outer: Handlers,
+        /// Number of handlers around it.
+        outer_count: usize,
+        /// Where every exception lands.
+        landing: Block,
     },
     /// A clause of an older `try`.
     Catch {
-        /// The caught exception, for `rethrow`.
-        exception: Value,
+        /// The caught exception; `None` if the clause cannot run.
+        exception: Option<Value>,
+        /// Where exceptions go that this clause and those before it do not take.
+        dispatch: Option<Block>,
     },
 }
 

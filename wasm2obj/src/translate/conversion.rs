@@ -64,5 +64,7 @@ fn convert_unsigned(builder: &mut FunctionBuilder<'_>, to: Type, value: Value) -
 }
 
 fn reinterpret(builder: &mut FunctionBuilder<'_>, to: Type, value: Value) -> Value {
-    builder.ins().bitcast(to, MemFlagsData::new().with_endianness(Endianness::Little), value)
+    builder
+        .ins()
+        .bitcast(to, MemFlagsData::new().with_endianness(Endianness::Little), value)
 }

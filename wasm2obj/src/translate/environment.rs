@@ -131,7 +131,9 @@ impl<'a> Environment<'a> {
 
     /// Returns the type number of a function, or of null.
     pub fn function_type_id(&self, function: Option<FuncIndex>) -> u32 {
-        function.map_or(TypeRegistry::NULL_ID, |function| self.type_id(self.module.functions[function]))
+        function.map_or(TypeRegistry::NULL_ID, |function| {
+            self.type_id(self.module.functions[function])
+        })
     }
 
     /// Returns the signature of calls inside WebAssembly.

@@ -3,6 +3,7 @@
 //! Code that cannot run (after `br`, `return`, `unreachable`) is skipped up to the `end` or `else` that makes it reachable
 //! again; only its nesting is counted. The module has been validated, so operands are there and have the right types.
 
+use super::call::Callee;
 use super::control_stack::{ControlFrame, ControlKind};
 use super::environment::{Environment, trap_code};
 use super::exception::Handlers;
@@ -14,15 +15,15 @@ use super::{
     table, vector,
 };
 use crate::error::{Error, Result};
-use super::call::Callee;
 use crate::module::{FuncIndex, FunctionType, TypeIndex};
 use abi::builtins::Builtin;
 use cranelift_codegen::ir::{
-    Block, ExtFuncData, FuncRef, Function, GlobalValue, GlobalValueData, Inst, InstBuilder, SourceLoc, UserFuncName, Value,
+    Block, ExtFuncData, FuncRef, Function, GlobalValue, GlobalValueData, Inst, InstBuilder, SourceLoc, UserFuncName,
+    Value,
 };
 use cranelift_codegen::ir::{SigRef, Signature};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use wasmparser::{FunctionBody, Operator, OperatorsReader};
 
 /// The state of a translation.
@@ -38,6 +39,8 @@ pub(crate) struct FunctionTranslator<'a, 'b> {
     pub(super) skipped_depth: u32,
     /// Handlers around the operator at hand.
     pub(super) handlers: Handlers,
+    /// Landing blocks that some call names.
+    pub(super) landings_in_use: HashSet<Block>,
     /// Offset of the operator at hand in the module's file.
     pub(super) wasm_offset: u64,
     addresses: HashMap<Symbol, GlobalValue>,
@@ -87,6 +90,7 @@ impl<'a, 'b> FunctionTranslator<'a, 'b> {
             is_reachable: true,
             skipped_depth: 0,
             handlers: Handlers::default(),
+            landings_in_use: HashSet::new(),
             wasm_offset: 0,
             addresses: HashMap::new(),
             callees: HashMap::new(),
@@ -135,7 +139,8 @@ impl<'a, 'b> FunctionTranslator<'a, 'b> {
 
     fn translate_operator(&mut self, operator: &Operator<'_>) -> Result<()> {
         if !self.is_reachable {
-            return control::translate_unreachable(self, operator);
+            control::translate_unreachable(self, operator);
+            return Ok(());
         }
         let is_known = control::translate(self, operator)?
             || locals::translate(self, operator)
@@ -148,7 +153,7 @@ impl<'a, 'b> FunctionTranslator<'a, 'b> {
             || reference::translate(self, operator)
             || table::translate(self, operator)
             || bulk_memory::translate(self, operator)
-            || exception::translate(self, operator)?
+            || exception::translate(self, operator)
             || atomic::translate(self, operator)
             || vector::translate(self, operator);
         if is_known {
@@ -205,6 +210,9 @@ impl<'a, 'b> FunctionTranslator<'a, 'b> {
 
     /// Calls a function and returns its results.
     pub(super) fn emit_call(&mut self, callee: Callee, arguments: &[Value]) -> Vec<Value> {
+        if !self.handlers.is_empty() {
+            return self.emit_try_call(callee, arguments);
+        }
         let call = match callee {
             Callee::Direct(function) => self.builder.ins().call(function, arguments),
             Callee::Indirect(signature, code) => self.builder.ins().call_indirect(signature, code, arguments),
@@ -227,7 +235,8 @@ impl<'a, 'b> FunctionTranslator<'a, 'b> {
     pub(super) fn create_block_with_params(&mut self, types: &[wasmparser::ValType]) -> Block {
         let block = self.builder.create_block();
         for &value_type in types {
-            self.builder.append_block_param(block, signature::machine_type(value_type));
+            self.builder
+                .append_block_param(block, signature::machine_type(value_type));
         }
         block
     }

@@ -46,7 +46,10 @@ fn translate_load(translator: &mut FunctionTranslator<'_, '_>, operator: &Operat
         _ => return false,
     };
     let address = translator.pop_address(argument, loaded.bytes());
-    let value = translator.builder.ins().load(loaded, address.flags, address.base, address.displacement);
+    let value = translator
+        .builder
+        .ins()
+        .load(loaded, address.flags, address.base, address.displacement);
     let value = match extension {
         None => value,
         Signed => translator.builder.ins().sextend(result, value),
@@ -74,7 +77,10 @@ fn translate_store(translator: &mut FunctionTranslator<'_, '_>, operator: &Opera
     } else {
         translator.builder.ins().ireduce(stored, value)
     };
-    translator.builder.ins().store(address.flags, value, address.base, address.displacement);
+    translator
+        .builder
+        .ins()
+        .store(address.flags, value, address.base, address.displacement);
     true
 }
 
@@ -92,7 +98,9 @@ impl FunctionTranslator<'_, '_> {
         let delta = self.stack.pop();
         let delta = self.widen_index(delta, form.is_64);
         let instance = self.address_of(Symbol::Memory(memory));
-        let old = self.call_builtin(Builtin::MemoryGrow, &[instance, delta]).expect("memory_grow has a result");
+        let old = self
+            .call_builtin(Builtin::MemoryGrow, &[instance, delta])
+            .expect("memory_grow has a result");
         let old = self.narrow_index(old, form.is_64);
         self.stack.push(old);
     }

@@ -17,11 +17,15 @@ pub(super) fn translate(translator: &mut FunctionTranslator<'_, '_>, operator: &
         }
         Operator::LocalSet { local_index } => {
             let value = translator.stack.pop();
-            translator.builder.def_var(translator.locals[local_index as usize], value);
+            translator
+                .builder
+                .def_var(translator.locals[local_index as usize], value);
         }
         Operator::LocalTee { local_index } => {
             let value = translator.stack.peek_many(1)[0];
-            translator.builder.def_var(translator.locals[local_index as usize], value);
+            translator
+                .builder
+                .def_var(translator.locals[local_index as usize], value);
         }
         _ => return false,
     }

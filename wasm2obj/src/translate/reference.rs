@@ -27,7 +27,10 @@ pub(super) fn translate(translator: &mut FunctionTranslator<'_, '_>, operator: &
         }
         Operator::RefAsNonNull => {
             let reference = translator.stack.peek_many(1)[0];
-            translator.builder.ins().trapz(reference, trap_code(TrapCode::NullReference));
+            translator
+                .builder
+                .ins()
+                .trapz(reference, trap_code(TrapCode::NullReference));
         }
         Operator::BrOnNull { relative_depth } => {
             let reference = translator.stack.pop();

@@ -32,8 +32,18 @@ pub(crate) fn machine_type(value_type: ValType) -> Type {
 /// Returns the signature of a function type in a convention.
 pub(crate) fn of_type(function_type: &FunctionType, call_conv: CallConv) -> Signature {
     let mut signature = Signature::new(call_conv);
-    signature.params.extend(function_type.params.iter().map(|&param| AbiParam::new(machine_type(param))));
-    signature.returns.extend(function_type.results.iter().map(|&result| AbiParam::new(machine_type(result))));
+    signature.params.extend(
+        function_type
+            .params
+            .iter()
+            .map(|&param| AbiParam::new(machine_type(param))),
+    );
+    signature.returns.extend(
+        function_type
+            .results
+            .iter()
+            .map(|&result| AbiParam::new(machine_type(result))),
+    );
     signature
 }
 
@@ -51,5 +61,9 @@ pub(crate) fn of_builtin(builtin: Builtin, call_conv: CallConv) -> Signature {
             .collect()
     };
     let (params, results) = builtin.signature();
-    Signature { params: list(params), returns: list(results), call_conv }
+    Signature {
+        params: list(params),
+        returns: list(results),
+        call_conv,
+    }
 }

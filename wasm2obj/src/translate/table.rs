@@ -67,7 +67,9 @@ impl FunctionTranslator<'_, '_> {
             return self.builder.ins().iconst(types::I64, length as i64);
         }
         let instance = self.address_of(Symbol::Table(table));
-        self.builder.ins().load(types::I64, own_data(), instance, TableInstance::LENGTH)
+        self.builder
+            .ins()
+            .load(types::I64, own_data(), instance, TableInstance::LENGTH)
     }
 
     /// Pops the index of an element, checks it, and returns the element's address.
@@ -75,14 +77,20 @@ impl FunctionTranslator<'_, '_> {
         let position = self.stack.pop();
         let position = self.widen_index(position, self.is_table_64(table));
         let length = self.table_length(table);
-        let is_outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, position, length);
+        let is_outside = self
+            .builder
+            .ins()
+            .icmp(IntCC::UnsignedGreaterThanOrEqual, position, length);
         self.trap_if(is_outside, TrapCode::TableOutOfBounds);
         self.element_address(table, position)
     }
 
     fn element_address(&mut self, table: TableIndex, position: Value) -> Value {
         let instance = self.address_of(Symbol::Table(table));
-        let elements = self.builder.ins().load(POINTER, own_data(), instance, TableInstance::ELEMENTS);
+        let elements = self
+            .builder
+            .ins()
+            .load(POINTER, own_data(), instance, TableInstance::ELEMENTS);
         let offset = self.builder.ins().ishl_imm_u(position, ELEMENT_SIZE_LOG2);
         self.builder.ins().iadd(elements, offset)
     }
@@ -99,7 +107,9 @@ impl FunctionTranslator<'_, '_> {
         let is_64 = self.is_table_64(table);
         let delta = self.widen_index(delta, is_64);
         let instance = self.address_of(Symbol::Table(table));
-        let old = self.call_builtin(Builtin::TableGrow, &[instance, delta, value]).expect("table_grow has a result");
+        let old = self
+            .call_builtin(Builtin::TableGrow, &[instance, delta, value])
+            .expect("table_grow has a result");
         let old = self.narrow_index(old, is_64);
         self.stack.push(old);
     }

@@ -14,11 +14,16 @@ pub(crate) fn table_form(environment: &Environment<'_>, index: TableIndex) -> Ta
     if !may_change && !environment.usage.referenced_tables.contains(index) {
         if let Some(functions) = constant_functions(environment, index) {
             let uniform_type = uniform_type(environment, &functions);
-            return TableForm::ReadOnly(ReadOnlyTable { functions, uniform_type });
+            return TableForm::ReadOnly(ReadOnlyTable {
+                functions,
+                uniform_type,
+            });
         }
     }
     let fixed = !module.is_imported_table(index) && table_type.maximum == Some(table_type.initial);
-    TableForm::General { constant_length: (fixed || !may_change).then_some(table_type.initial) }
+    TableForm::General {
+        constant_length: (fixed || !may_change).then_some(table_type.initial),
+    }
 }
 
 /// Returns the functions that the table holds after instantiation, if all is known when compiling.
@@ -37,11 +42,16 @@ fn constant_functions(environment: &Environment<'_>, index: TableIndex) -> Optio
         if *target != index {
             continue;
         }
-        let offset = offset.evaluate(|global| environment.initial_global(global))?.as_offset()?;
+        let offset = offset
+            .evaluate(|global| environment.initial_global(global))?
+            .as_offset()?;
         let offset = usize::try_from(offset).ok()?;
         let destination = functions.get_mut(offset..offset.checked_add(element.items.len())?)?;
         for (position, slot) in destination.iter_mut().enumerate() {
-            let value = element.items.expression(position).evaluate(|global| environment.initial_global(global))?;
+            let value = element
+                .items
+                .expression(position)
+                .evaluate(|global| environment.initial_global(global))?;
             *slot = function_of(value)?;
         }
     }
@@ -57,7 +67,10 @@ fn function_of(value: ConstValue) -> Option<Option<FuncIndex>> {
 }
 
 fn uniform_type(environment: &Environment<'_>, functions: &[Option<FuncIndex>]) -> Option<u32> {
-    let mut ids = functions.iter().flatten().map(|&function| environment.function_type_id(Some(function)));
+    let mut ids = functions
+        .iter()
+        .flatten()
+        .map(|&function| environment.function_type_id(Some(function)));
     let first = ids.next()?;
     ids.all(|id| id == first).then_some(first)
 }
