@@ -153,7 +153,10 @@ impl FunctionTranslator<'_, '_> {
     /// Jumps to the innermost frame's exit with its results, if the code at hand can run.
     pub(super) fn fall_through(&mut self) {
         if self.is_reachable {
-            let (exit, count) = self.reach_label(0);
+            // Not the frame's label: of a loop, that is its header.
+            let frame = self.frame();
+            frame.exit_is_reached = true;
+            let (exit, count) = (frame.exit, frame.result_count);
             let results = self.stack.pop_many(count);
             self.jump(exit, &results);
         }
