@@ -17,7 +17,6 @@ const UNSAFE_ALLOWED: &[&str] = &[
     "unikernel/src/memory/",
     "unikernel/src/runtime/",
     "unikernel/src/drivers/virtio/",
-    "unikernel/src/kernel_main.rs",
     "unikernel/src/wasi/guest_memory.rs",
     "unikernel/src/wasi/exports.rs",
 ];

@@ -23,6 +23,7 @@ pub mod net;
 pub mod platform;
 pub mod random;
 pub mod time;
+pub mod trap_report;
 pub mod wasi;
 
 #[cfg(feature = "kernel")]

@@ -1,15 +1,11 @@
-//! Entropy for the seed of the random number generator: the CPU's generator, the host's by virtio-rng, and the jitter of the
-//! clock, mixed by ChaCha.
+//! Entropy for the seed of the random number generator: the CPU's generator and the jitter of its clock, mixed by ChaCha.
 //!
 //! Every source adds to what the others give and none can take away: each block of input is absorbed by encrypting under the key
 //! that the previous ones made.
 
-use super::virtio::{self, DeviceType, KernelHal};
-use crate::arch::{SingleCore, cpu};
+use crate::arch::cpu;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use virtio_drivers::device::rng::VirtIORng;
-use virtio_drivers::transport::SomeTransport;
 
 const SEED_LEN_BYTES: usize = 32;
 /// Samples of the clock: far more than 256 bits' worth at one bit for every two samples.
@@ -36,26 +32,7 @@ pub fn fill_seed(seed: &mut Seed) {
     for _ in 0..rounds {
         absorb(&mut state, &sample_clock());
     }
-    let mut from_host = [0; SEED_LEN_BYTES];
-    if ask_host(&mut from_host) {
-        absorb(&mut state, &from_host);
-    }
     *seed = state;
-}
-
-type HostGenerator = VirtIORng<KernelHal, SomeTransport<'static>>;
-
-/// The host's generator, once it was looked for.
-static HOST_GENERATOR: SingleCore<Option<Option<HostGenerator>>> = SingleCore::new(None);
-
-/// Asks the host for entropy, and tells whether it gave any.
-fn ask_host(bytes: &mut Seed) -> bool {
-    let mut generator = HOST_GENERATOR.borrow_mut();
-    let open = || VirtIORng::new(virtio::take(DeviceType::EntropySource)?.transport).ok();
-    match generator.get_or_insert_with(open) {
-        Some(generator) => generator.request_entropy(bytes).is_ok_and(|count| count > 0),
-        None => false,
-    }
 }
 
 /// Returns time stamps of consecutive steps that take a time which nobody can foretell to the tick.

@@ -17,7 +17,6 @@ use crate::drivers::console::ErrorOutput;
 use crate::exit::{self, ExitStatus};
 use crate::memory::Stack;
 use abi::trap_code::TrapCode;
-use abi::trap_table::{Function, NO_FUNCTION};
 use core::fmt::{self, Write};
 
 /// How many frames are printed.
@@ -85,14 +84,8 @@ fn write_report(output: &mut impl Write, code: TrapCode, fault: &Fault, stack: S
         let Some(offset) = module::code_offset(address) else {
             continue;
         };
-        let Some(function) = module::trap_table().find_function(offset) else {
-            continue;
-        };
-        if function.function_index == NO_FUNCTION {
-            continue;
-        }
         if frame_count < FRAME_LIMIT {
-            write_frame(output, frame_count, offset, &function)?;
+            write_frame(output, frame_count, offset)?;
         }
         frame_count += 1;
     }
@@ -102,7 +95,10 @@ fn write_report(output: &mut impl Write, code: TrapCode, fault: &Fault, stack: S
     Ok(())
 }
 
-fn write_frame(output: &mut impl Write, number: usize, code_offset: u32, function: &Function<'_>) -> fmt::Result {
+fn write_frame(output: &mut impl Write, number: usize, code_offset: u32) -> fmt::Result {
+    let Some(function) = module::trap_table().find_function(code_offset) else {
+        return writeln!(output, "{number:>5}: <outside any function>");
+    };
     let wasm_offset = function
         .find_site(code_offset)
         .map_or(function.wasm_offset, |site| site.wasm_offset);

@@ -1,0 +1,141 @@
+//! What a user reads when a program traps: the same words from the kernel and from a Linux process.
+//!
+//! ```text
+//! error: wasm trap: out of bounds memory access
+//! memory fault at address 0x20000 in linear memory of size 0x10000
+//! wasm backtrace:
+//!     0: 0x4d - load (function 3)
+//!     1: 0x61 - _start (function 4)
+//! ```
+//!
+//! Offsets count from the start of the module's file. Read first: [`write_trap_report`].
+
+use abi::trap_code::TrapCode;
+use abi::trap_table::TrapTable;
+use core::fmt::{self, Write};
+
+/// How many frames are printed.
+pub const FRAME_LIMIT: usize = 100;
+
+/// An access outside linear memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryFault {
+    /// Offset of the access from the start of the memory.
+    pub offset: u64,
+    /// Length of the memory in bytes.
+    pub length_bytes: u64,
+}
+
+/// A frame of a backtrace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// Offset of the instruction, or where that is not known of the function's body, in the module's file.
+    pub wasm_offset: u32,
+    /// Name of the function; empty if the module gives none.
+    pub name: &'a str,
+    /// Index of the function in its module.
+    pub function_index: u32,
+}
+
+impl<'a> Frame<'a> {
+    /// Looks up a code offset from the start of a module's code.
+    pub fn find(table: &TrapTable<'a>, code_offset: u32) -> Option<Frame<'a>> {
+        let function = table.find_function(code_offset)?;
+        let site = function.find_site(code_offset);
+        Some(Frame {
+            wasm_offset: site.map_or(function.wasm_offset, |site| site.wasm_offset),
+            name: function.name,
+            function_index: function.function_index,
+        })
+    }
+}
+
+/// Writes the report. `frames` are the innermost first; `None` is code outside any function.
+///
+/// # Errors
+/// Those of `output`.
+pub fn write_trap_report<'a>(
+    output: &mut impl Write,
+    code: TrapCode,
+    fault: Option<MemoryFault>,
+    frames: impl Iterator<Item = Option<Frame<'a>>>,
+) -> fmt::Result {
+    writeln!(output, "error: wasm trap: {}", code.message())?;
+    if let Some(MemoryFault { offset, length_bytes }) = fault.filter(|_| code == TrapCode::MemoryOutOfBounds) {
+        writeln!(
+            output,
+            "memory fault at address {offset:#x} in linear memory of size {length_bytes:#x}"
+        )?;
+    }
+    writeln!(output, "wasm backtrace:")?;
+    let mut frame_count = 0;
+    for frame in frames {
+        if frame_count < FRAME_LIMIT {
+            write_frame(output, frame_count, frame)?;
+        }
+        frame_count += 1;
+    }
+    if frame_count > FRAME_LIMIT {
+        writeln!(output, "    ... {} more", frame_count - FRAME_LIMIT)?;
+    }
+    Ok(())
+}
+
+fn write_frame(output: &mut impl Write, number: usize, frame: Option<Frame<'_>>) -> fmt::Result {
+    let Some(Frame {
+        wasm_offset,
+        name,
+        function_index,
+    }) = frame
+    else {
+        return writeln!(output, "{number:>5}: <outside any function>");
+    };
+    let name = if name.is_empty() { "<unnamed>" } else { name };
+    writeln!(
+        output,
+        "{number:>5}: {wasm_offset:#x} - {name} (function {function_index})"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    fn report(code: TrapCode, frame_count: usize) -> String {
+        let frame = Frame {
+            wasm_offset: 0x4d,
+            name: "",
+            function_index: 3,
+        };
+        let fault = MemoryFault {
+            offset: 0x20000,
+            length_bytes: 0x10000,
+        };
+        let mut text = String::new();
+        write_trap_report(
+            &mut text,
+            code,
+            Some(fault),
+            core::iter::repeat_n(Some(frame), frame_count),
+        )
+        .unwrap();
+        text
+    }
+
+    #[test]
+    fn the_faulting_address_is_named_for_memory_only() {
+        assert_eq!(
+            report(TrapCode::MemoryOutOfBounds, 1),
+            "error: wasm trap: out of bounds memory access\n\
+             memory fault at address 0x20000 in linear memory of size 0x10000\n\
+             wasm backtrace:\n    0: 0x4d - <unnamed> (function 3)\n"
+        );
+        assert_eq!(report(TrapCode::Unreachable, 0).lines().count(), 2);
+    }
+
+    #[test]
+    fn deep_backtraces_end_with_the_number_of_frames_left_out() {
+        assert!(report(TrapCode::StackOverflow, FRAME_LIMIT + 5).ends_with("    ... 5 more\n"));
+    }
+}
