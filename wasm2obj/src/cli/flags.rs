@@ -9,13 +9,16 @@ use std::str::FromStr;
 use target_lexicon::{BinaryFormat, OperatingSystem, Triple};
 use wasm2obj::{BoundsChecks, CompileOptions, Cpu, Emit, OptLevel};
 
+/// The largest address of a linear memory: what it can reach lies in the lower half of the address space.
+const MAX_MEMORY_BASE: u64 = (1 << 47) - abi::memory_map::WINDOW_STRIDE;
+
 /// Compiles a WebAssembly module into an ELF relocatable object.
 ///
 /// The object belongs to no operating system. The module's functions become native functions with the platform's C calling
 /// convention, its exports the symbols `wasm.export.<name>`, and its imports undefined symbols `<module>.<name>`. Whoever links
 /// the object supplies those, maps the linear memory at its address and starts the program from the symbol `wasmetal.module`.
 #[derive(Debug, Parser)]
-#[command(name = "wasm2obj", version, max_term_width = 100)]
+#[command(name = "wasm2obj", version)]
 pub(crate) struct Flags {
     /// The module: binary or text form, or `-` for standard input
     ///
@@ -183,6 +186,11 @@ fn parse_address(text: &str) -> Result<u64, String> {
     if !address.is_multiple_of(abi::memory_map::WASM_PAGE_SIZE) {
         return Err("the address of a linear memory must be a multiple of 64 KiB".to_owned());
     }
+    if address > MAX_MEMORY_BASE {
+        return Err(format!(
+            "the address of a linear memory must be at most {MAX_MEMORY_BASE:#x}"
+        ));
+    }
     Ok(address)
 }
 
@@ -203,6 +211,8 @@ mod tests {
         assert_eq!(parse_address("0x400000000"), Ok(1 << 34));
         assert!(parse_address("0x1000").is_err());
         assert!(parse_address("-65536").is_err());
+        assert!(parse_address("0x7fff_ffff_0000").is_err());
+        assert!(parse_address("0xffffffffffff0000").is_err());
     }
 
     #[test]

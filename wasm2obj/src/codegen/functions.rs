@@ -1,6 +1,7 @@
 //! Compiles functions in parallel: each thread translates a body and runs Cranelift on it, with memory of its own that it
 //! reuses. The results come back in the module's order, so the object does not depend on the number of threads.
 
+use super::listing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::module::{DefinedFuncIndex, FuncIndex, TagIndex, index};
 use crate::options::Emit;
@@ -128,17 +129,20 @@ impl<'a> Worker<'a> {
             self.builder_context = FunctionBuilderContext::new();
             result?;
         }
-        self.compile(function, bytes.range().start)
+        let clif = (self.emit == Emit::Clif).then(|| listing::clif(environment.module, function, &self.context.func));
+        let mut compiled = self.compile(function, bytes.range().start)?;
+        if let Some(clif) = clif {
+            compiled.listing = clif;
+        } else if !compiled.listing.is_empty() {
+            let code = &compiled.listing;
+            compiled.listing = listing::assembly(environment.module, function, &self.context.func, code);
+        }
+        Ok(compiled)
     }
 
     /// Compiles the function in `context`. `function` and `wasm_offset` serve messages.
     pub fn compile(&mut self, function: FuncIndex, wasm_offset: u64) -> Result<CompiledFunction> {
-        let mut listing = String::new();
-        match self.emit {
-            Emit::Object => {}
-            Emit::Clif => listing = self.context.func.display().to_string(),
-            Emit::Assembly => self.context.set_disasm(true),
-        }
+        self.context.set_disasm(self.emit == Emit::Assembly);
         let result = self.context.compile(self.isa, &mut ControlPlane::default()).map(|_| ());
         if let Err(error) = result {
             return Err(code_error(function, wasm_offset, error.inner));
@@ -147,16 +151,13 @@ impl<'a> Worker<'a> {
             .context
             .compiled_code()
             .expect("the function has just been compiled");
-        if let Some(text) = &compiled.vcode {
-            listing.clone_from(text);
-        }
         Ok(CompiledFunction {
             code: compiled.code_buffer().to_vec(),
             alignment: u64::from(compiled.buffer.alignment),
             relocations: relocations(compiled, &self.context.func),
             sites: sites(compiled, wasm_offset as u32),
             handler_sites: handler_sites(compiled),
-            listing,
+            listing: compiled.vcode.clone().unwrap_or_default(),
         })
     }
 }

@@ -10,6 +10,7 @@ mod globals;
 mod instantiation;
 mod isa;
 mod linear_memory;
+mod listing;
 mod object_writer;
 mod symbol_names;
 mod tables;
@@ -28,7 +29,6 @@ use instantiation::Instantiation;
 use object::SymbolKind;
 use object::write::SymbolId;
 use object_writer::{Data, DataKind, FunctionOrigin, ObjectWriter};
-use std::fmt::Write as _;
 use target_lexicon::Architecture;
 
 /// The origin of code that no function of the module stands for.
@@ -60,15 +60,7 @@ pub(crate) fn compile_module(module: &Module<'_>, usage: &Usage, options: &Compi
     };
     for (body, function) in compiled {
         let index = module.function_of_body(body);
-        if !function.listing.is_empty() {
-            let name = module.names.function(index);
-            let _ = writeln!(
-                summary.listing,
-                ";; function {} {name}\n{}",
-                index.as_u32(),
-                function.listing
-            );
-        }
+        summary.listing.push_str(&function.listing);
         let origin = FunctionOrigin {
             index: index.as_u32(),
             wasm_offset: module.bodies[body].range().start as u32,

@@ -1,0 +1,2 @@
+$ wasm2obj component.wat
+status 2

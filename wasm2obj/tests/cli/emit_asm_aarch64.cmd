@@ -1,0 +1,2 @@
+$ wasm2obj add.wat --emit asm --target aarch64 -o -
+status 0

@@ -1,0 +1,2 @@
+$ wasm2obj add.wat --emit clif -o -
+status 0

@@ -1,0 +1,2 @@
+$ wasm2obj --help
+status 0

@@ -1,0 +1,2 @@
+$ wasm2obj -h
+status 0

@@ -1,0 +1,2 @@
+$ wasm2obj absent.wasm
+status 2

@@ -1,0 +1,2 @@
+$ wasm2obj no_wasm.txt
+status 2

@@ -1,0 +1,2 @@
+$ wasm2obj 
+status 2

@@ -1,0 +1,2 @@
+$ wasm2obj reserved_import.wat
+status 2

@@ -1,0 +1,1 @@
+(module (import "wasmetal" "memory_grow" (func)))

@@ -1,0 +1,2 @@
+$ wasm2obj syntax_error.wat
+status 2

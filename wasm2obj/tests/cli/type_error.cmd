@@ -1,0 +1,2 @@
+$ wasm2obj type_error.wat
+status 2

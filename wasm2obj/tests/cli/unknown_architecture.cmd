@@ -1,0 +1,2 @@
+$ wasm2obj add.wat --target z80
+status 2

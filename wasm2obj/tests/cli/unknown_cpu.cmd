@@ -1,0 +1,2 @@
+$ wasm2obj add.wat --cpu pentium
+status 2

@@ -1,0 +1,2 @@
+$ wasm2obj add.wat --optimise
+status 2

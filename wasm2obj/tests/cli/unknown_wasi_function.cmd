@@ -1,0 +1,2 @@
+$ wasm2obj unknown_wasi_function.wat
+status 2

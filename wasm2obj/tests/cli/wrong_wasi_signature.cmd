@@ -1,0 +1,2 @@
+$ wasm2obj wrong_wasi_signature.wat
+status 2

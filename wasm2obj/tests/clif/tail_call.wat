@@ -1,0 +1,51 @@
+;; wasm2obj --emit clif
+(module
+  (func $count (export "count") (param i64 i64) (result i64)
+    local.get 0
+    i64.eqz
+    if
+      local.get 1
+      return
+    end
+    local.get 0
+    i64.const 1
+    i64.sub
+    local.get 1
+    i64.const 2
+    i64.add
+    return_call $count))
+
+;; ;; function 0 count, body at 0x24
+;; function u0:0(i64, i64) -> i64 tail {
+;;     sig0 = (i64, i64) -> i64 tail
+;;     fn0 = colocated u0:0 sig0                    ;; function 0 count
+;;
+;;                                 block0(v0: i64, v1: i64):
+;;                                     ;; i64.eqz
+;; @0027                               v3 = iconst.i64 0
+;; @0027                               v4 = icmp eq v0, v3  ; v3 = 0
+;; @0027                               v5 = uextend.i32 v4
+;;                                     ;; if
+;; @0028                               brif v5, block2, block3
+;;
+;;                                 block2:
+;;                                     ;; return
+;; @002c                               return v1
+;;
+;;                                 block3:
+;;                                     ;; end
+;; @002d                               jump block4
+;;
+;;                                 block4:
+;;                                     ;; i64.const
+;; @0030                               v6 = iconst.i64 1
+;;                                     ;; i64.sub
+;; @0032                               v7 = isub.i64 v0, v6  ; v6 = 1
+;;                                     ;; i64.const
+;; @0035                               v8 = iconst.i64 2
+;;                                     ;; i64.add
+;; @0037                               v9 = iadd.i64 v1, v8  ; v8 = 2
+;;                                     ;; return_call
+;; @0038                               return_call fn0(v7, v9)
+;; }
+;;
