@@ -43,14 +43,8 @@ pub struct Options {
     pub environment: Vec<Vec<u8>>,
     /// Which messages the kernel writes.
     pub log_level: LogLevel,
-    /// `ip=`: `dhcp`, or an address with its prefix length.
-    pub ip: Option<Vec<u8>>,
-    /// `gateway=`: an address.
-    pub gateway: Option<Vec<u8>>,
-    /// `dns=`: addresses, in the order given.
-    pub dns: Vec<Vec<u8>>,
-    /// `listen=`: addresses with ports to listen on before the program starts.
-    pub listen: Vec<Vec<u8>>,
+    /// The words that configure the network: `ip=`, `gateway=`, `dns=`, `listen=`. The baked ones come first, and later ones win.
+    pub network: Vec<Vec<u8>>,
     /// `virtio_mmio.device=`: devices that only the command line tells of.
     pub mmio_devices: Vec<MmioDevice>,
 }
@@ -61,10 +55,7 @@ impl Default for Options {
             arguments: Vec::new(),
             environment: Vec::new(),
             log_level: LogLevel::Error,
-            ip: None,
-            gateway: None,
-            dns: Vec::new(),
-            listen: Vec::new(),
+            network: Vec::new(),
             mmio_devices: Vec::new(),
         }
     }
@@ -112,14 +103,13 @@ impl Options {
         {
             self.log_level = named.log_level;
         }
-        self.ip = named.ip.or(self.ip.take());
-        self.gateway = named.gateway.or(self.gateway.take());
-        if !named.dns.is_empty() {
-            self.dns = named.dns;
+        // Lists are replaced, not added to.
+        for list in [&b"dns="[..], b"listen="] {
+            if named.network.iter().any(|word| word.starts_with(list)) {
+                self.network.retain(|word| !word.starts_with(list));
+            }
         }
-        if !named.listen.is_empty() {
-            self.listen = named.listen;
-        }
+        self.network.extend(named.network);
         self.mmio_devices.extend(named.mmio_devices);
     }
 
@@ -129,10 +119,7 @@ impl Options {
         };
         let (name, value) = (&word[..separator], &word[separator + 1..]);
         match name {
-            b"ip" => self.ip = Some(value.to_vec()),
-            b"gateway" => self.gateway = Some(value.to_vec()),
-            b"dns" => self.dns.push(value.to_vec()),
-            b"listen" => self.listen.push(value.to_vec()),
+            b"ip" | b"gateway" | b"dns" | b"listen" => self.network.push(word.to_vec()),
             b"log" => {
                 self.log_level = match value {
                     b"off" => LogLevel::Off,
@@ -237,8 +224,7 @@ mod tests {
         assert_eq!(options.arguments, expected);
         assert_eq!(options.environment, [b"B=2".to_vec(), b"A=good day".to_vec()]);
         assert_eq!(options.log_level, LogLevel::Off);
-        assert_eq!(options.dns, [b"8.8.8.8".to_vec()]);
-        assert_eq!(options.ip.as_deref(), Some(&b"dhcp"[..]));
+        assert_eq!(options.network, [b"dns=8.8.8.8".to_vec(), b"ip=dhcp".to_vec()]);
     }
 
     #[test]

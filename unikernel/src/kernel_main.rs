@@ -53,7 +53,10 @@ extern "C" fn run_program() -> ! {
     install_wasi();
     let ready = cpu::time_stamp() - *START_TSC.borrow_mut();
     log::debug!("{started} ticks from the first instruction to the program's stack, {ready} to the program");
-    start::call_entry()
+    start::call_entry();
+    // SAFETY: the context was installed for good, and the program, which made the calls, has ended.
+    unsafe { wasi::exports::finish() };
+    exit::exit(exit::ExitStatus::SUCCESS)
 }
 
 /// Makes the context that WASI calls act on.
@@ -64,6 +67,7 @@ fn install_wasi() {
         memory: guest_memory(),
         arguments: options.arguments,
         environment: options.environment,
+        network_words: options.network,
         baked_tree: BakedTree::new(module::baked_tree()).unwrap_or(BakedTree::EMPTY),
         file_memory_limit_bytes: memory::available_bytes() / FILE_MEMORY_SHARE,
     });

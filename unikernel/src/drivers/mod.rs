@@ -4,6 +4,7 @@
 
 pub mod console;
 pub mod entropy;
+pub mod network;
 pub mod power;
 pub mod serial_port;
 #[allow(unsafe_code, reason = "devices share memory with the kernel by address")]

@@ -45,6 +45,7 @@ pub use address::{AddressConfiguration, Configuration, ConfigurationError};
 pub use device::{EthernetDevice, Offloads, ReceivedFrame, TransmitBuffer, TransmitOffload};
 pub use error::NetError;
 pub use options::{SocketOption, SocketOptions};
+pub use sockets::unspecified;
 pub use stack::Stack;
 
 use alloc::vec::Vec;
@@ -136,6 +137,9 @@ pub trait Network {
 
     /// Connects a stream socket, or sets the peer of a datagram socket. Called again, it tells how the attempt stands.
     fn connect(&mut self, socket: SocketId, address: SocketAddr) -> Result<(), NetError>;
+
+    /// Tells whether a connection is being made.
+    fn is_connecting(&mut self, socket: SocketId) -> bool;
 
     /// Receives into `buffer`; with `peek` the bytes stay.
     fn receive(&mut self, socket: SocketId, buffer: &mut [u8], peek: bool) -> Result<Received, NetError>;

@@ -171,7 +171,7 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 /// Returns the address that stands for all of a family.
-pub(super) fn unspecified(family: Family) -> IpAddr {
+pub fn unspecified(family: Family) -> IpAddr {
     match family {
         Family::Ipv4 => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         Family::Ipv6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
@@ -278,6 +278,10 @@ impl<D: EthernetDevice> Network for Stack<D> {
             ProgramSocket::Stream(_) => self.connect_stream(socket, address),
             ProgramSocket::Datagram(_) => self.connect_datagram(socket, address),
         }
+    }
+
+    fn is_connecting(&mut self, socket: SocketId) -> bool {
+        self.is_connecting_stream(socket)
     }
 
     fn receive(&mut self, socket: SocketId, buffer: &mut [u8], peek: bool) -> Result<Received, NetError> {

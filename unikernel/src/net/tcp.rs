@@ -119,6 +119,13 @@ impl<D: EthernetDevice> Stack<D> {
         Err(NetError::InProgress)
     }
 
+    pub(super) fn is_connecting_stream(&mut self, id: SocketId) -> bool {
+        let state = self
+            .connection_of(id)
+            .map(|(_, connection)| connection.socket().state());
+        matches!(state, Ok(tcp::State::SynSent | tcp::State::SynReceived))
+    }
+
     fn connect_progress(&mut self, id: u32) -> Result<(), NetError> {
         let connection = self.connections.get_mut(id).ok_or(NetError::BadSocket)?;
         match connection.socket().state() {

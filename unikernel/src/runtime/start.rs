@@ -49,7 +49,7 @@ pub fn run(prepare: extern "C" fn() -> !) -> ! {
 }
 
 /// Calls the module's functions in their order: the rest of instantiation, then what the program exports as its start.
-pub fn call_entry() -> ! {
+pub fn call_entry() {
     let module = module::descriptor();
     for address in [module.initialize, module.reactor_initialize, module.command_start] {
         if address != 0 {
@@ -58,7 +58,6 @@ pub fn call_entry() -> ! {
             entry();
         }
     }
-    exit::exit(ExitStatus::SUCCESS)
 }
 
 fn refuse(what: &str) -> ! {

@@ -3,10 +3,11 @@
 //! One program runs, so one [`Context`] exists at a time; [`install`](super::exports::install) makes it the one that calls
 //! find. Read first: [`ContextOptions`].
 
-use super::descriptor_table::{Descriptor, DescriptorKind, DescriptorTable};
+use super::descriptor_table::{Descriptor, DescriptorKind, DescriptorTable, SocketState};
 use super::errno::Errno;
 use super::guest_memory::GuestMemory;
 use crate::fs::{self, Device, Mounts, Node, NodeId};
+use crate::net::{Idle, Network};
 use crate::platform::Platform;
 use crate::random::RandomSource;
 use crate::time::Clock;
@@ -26,6 +27,8 @@ pub struct ContextOptions {
     pub environment: Vec<Vec<u8>>,
     /// The files of the image; each of its preopens becomes a descriptor.
     pub baked_tree: BakedTree<'static>,
+    /// The words of the command line that configure the network: `ip=`, `gateway=`, `dns=` and `listen=`.
+    pub network_words: Vec<Vec<u8>>,
     /// Memory that new and changed files may use, in bytes.
     pub file_memory_limit_bytes: u64,
 }
@@ -47,10 +50,16 @@ pub struct Context {
     pub(crate) unopened: Option<UnopenedFiles>,
     pub(crate) random: RandomSource,
     pub(crate) clock: Clock,
+    pub(crate) network_words: Vec<Vec<u8>>,
+    /// The network, once a call has needed it.
+    pub(crate) network: Option<Box<dyn Network>>,
+    /// The network was needed and did not come up.
+    pub(crate) network_is_down: bool,
 }
 
 impl Context {
-    /// Makes a context whose descriptors 0, 1 and 2 are the standard streams. The image's directories are opened later, by
+    /// Makes a context whose descriptors 0, 1 and 2 are the standard streams; then follow the sockets that
+    /// are to listen. The image's directories are opened later, by
     /// [`preopens`](super::preopens).
     ///
     /// # Errors
@@ -59,6 +68,9 @@ impl Context {
         let mut platform = options.platform;
         let mut context = Context {
             clock: Clock::start(&mut *platform),
+            network_words: options.network_words,
+            network: None,
+            network_is_down: false,
             platform,
             memory: options.memory,
             arguments: options.arguments,
@@ -73,6 +85,19 @@ impl Context {
         };
         for device in [Device::Stdin, Device::Stdout, Device::Stderr] {
             context.descriptors.insert(Descriptor::stream(device))?;
+        }
+        let listeners = context
+            .network_words
+            .iter()
+            .filter(|word| word.starts_with(b"listen="))
+            .count();
+        for index in 0..listeners {
+            context.descriptors.insert(Descriptor {
+                kind: DescriptorKind::Socket(SocketState::ToListen(index)),
+                can_read: true,
+                can_write: true,
+                flags: 0,
+            })?;
         }
         Ok(context)
     }
@@ -114,6 +139,49 @@ impl Context {
     pub(crate) fn release(&mut self, descriptor: &Descriptor) {
         if let Some(node) = descriptor.node() {
             self.mounts.get(node.mount).close(node.id, descriptor.access());
+        }
+        if let (DescriptorKind::Socket(SocketState::Open { socket, .. }), Some(network)) =
+            (&descriptor.kind, self.network.as_deref_mut())
+        {
+            network.close(*socket);
+        }
+    }
+
+    /// Sleeps until an event arrives or the monotonic clock reaches `deadline_ns` (never, where `None`), and lets the network do
+    /// what is due before and after. May return early.
+    pub(crate) fn wait(&mut self, deadline_ns: Option<u64>) {
+        let mut wake_ns = deadline_ns;
+        if let Some(network) = self.network.as_deref_mut() {
+            let now_ns = self.platform.monotonic_ns();
+            network.poll(now_ns);
+            match network.prepare_wait(now_ns) {
+                Idle::No => return,
+                Idle::Until(Some(due_ns)) => {
+                    wake_ns = Some(deadline_ns.map_or(due_ns, |deadline_ns| deadline_ns.min(due_ns)))
+                }
+                Idle::Until(None) => {}
+            }
+        }
+        self.clock.wait(&mut *self.platform, wake_ns);
+        if let Some(network) = self.network.as_deref_mut() {
+            network.poll(self.platform.monotonic_ns());
+        }
+    }
+
+    /// Closes all sockets and waits, though not for ever, until their peers have what was sent: the end of the program.
+    pub(crate) fn finish(&mut self) {
+        const PATIENCE_NS: u64 = 5_000_000_000;
+        let end_ns = self.platform.monotonic_ns().saturating_add(PATIENCE_NS);
+        if let Some(network) = self.network.as_deref_mut() {
+            network.close_all();
+        }
+        while let Some(network) = self.network.as_deref_mut() {
+            let now_ns = self.platform.monotonic_ns();
+            network.poll(now_ns);
+            if network.is_drained() || now_ns >= end_ns {
+                return;
+            }
+            self.wait(Some(end_ns));
         }
     }
 }

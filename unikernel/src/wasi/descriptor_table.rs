@@ -5,6 +5,7 @@
 use super::errno::Errno;
 use super::types::{Fd, fdflags};
 use crate::fs::{Access, Device, Node};
+use crate::net::SocketId;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -29,6 +30,22 @@ pub enum DescriptorKind {
         node: Node,
         /// The path under which the program finds it, if it was open from the start.
         preopen: Option<Box<[u8]>>,
+    },
+    /// A socket.
+    Socket(SocketState),
+}
+
+/// A socket, which the network comes into being for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketState {
+    /// It will listen as soon as the program uses it, at the address that the `listen=` word of this index names.
+    ToListen(usize),
+    /// It is open.
+    Open {
+        /// Its number in the network.
+        socket: SocketId,
+        /// It carries a stream, not datagrams.
+        is_stream: bool,
     },
 }
 
@@ -78,7 +95,7 @@ impl Descriptor {
     pub const fn node(&self) -> Option<Node> {
         match self.kind {
             DescriptorKind::File { node, .. } | DescriptorKind::Directory { node, .. } => Some(node),
-            DescriptorKind::Device(_) => None,
+            DescriptorKind::Device(_) | DescriptorKind::Socket(_) => None,
         }
     }
 }
@@ -160,7 +177,7 @@ impl DescriptorTable {
     pub fn directory(&self, fd: Fd) -> Result<Node, Errno> {
         match self.get(fd)?.kind {
             DescriptorKind::Directory { node, .. } => Ok(node),
-            DescriptorKind::File { .. } | DescriptorKind::Device(_) => Err(Errno::Badf),
+            DescriptorKind::File { .. } | DescriptorKind::Device(_) | DescriptorKind::Socket(_) => Err(Errno::Badf),
         }
     }
 

@@ -83,6 +83,10 @@ pub enum Errno {
     Txtbsy = 74,
     Xdev = 75,
     Notcapable = 76,
+    // WasmEdge's additions, of `sock_getaddrinfo`.
+    Aiagain = 78,
+    Ainoname = 84,
+    Aiservice = 85,
 }
 
 impl From<fs::Error> for Errno {

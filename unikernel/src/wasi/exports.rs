@@ -54,6 +54,19 @@ macro_rules! argument {
     };
 }
 
+/// Sees the program's connections off, once its entry has returned.
+///
+/// # Safety
+/// As [`install`], for as long as the call takes.
+pub unsafe fn finish() {
+    let finish = |context: &mut Context| {
+        context.finish();
+        Ok(())
+    };
+    // SAFETY: as for this function. The result is always success.
+    unsafe { call(finish) };
+}
+
 /// Defines the symbols of one version of WASI, and the list of them.
 macro_rules! export_functions {
     (
@@ -148,6 +161,21 @@ export_functions! {
     random::random_get(buf: u32, buf_len: u32);
     process::sched_yield();
     socket::sock_accept(fd: u32, flags: u32, new_fd: u32);
+    socket::sock_accept_v1(fd: u32, new_fd: u32);
+    socket::sock_bind(fd: u32, address: u32, port: u32);
+    socket::sock_connect(fd: u32, address: u32, port: u32);
+    socket::sock_getaddrinfo(node: u32, node_len: u32, service: u32, service_len: u32, hints: u32, results: u32, max_count: u32, count: u32);
+    socket::sock_getlocaladdr_v1(fd: u32, address: u32, kind: u32, port: u32);
+    socket::sock_getlocaladdr_v2(fd: u32, address: u32, port: u32);
+    socket::sock_getpeeraddr_v1(fd: u32, address: u32, kind: u32, port: u32);
+    socket::sock_getpeeraddr_v2(fd: u32, address: u32, port: u32);
+    socket::sock_getsockopt(fd: u32, level: u32, name: u32, value: u32, len: u32);
+    socket::sock_listen(fd: u32, backlog: u32);
+    socket::sock_open(family: u32, kind: u32, fd: u32);
+    socket::sock_recv_from_v1(fd: u32, buffers: u32, buffer_count: u32, address: u32, flags: u32, len_bytes: u32, out_flags: u32);
+    socket::sock_recv_from_v2(fd: u32, buffers: u32, buffer_count: u32, address: u32, flags: u32, port: u32, len_bytes: u32, out_flags: u32);
+    socket::sock_send_to(fd: u32, buffers: u32, buffer_count: u32, address: u32, port: u32, flags: u32, len_bytes: u32);
+    socket::sock_setsockopt(fd: u32, level: u32, name: u32, value: u32, len_bytes: u32);
     socket::sock_recv(fd: u32, buffers: u32, buffer_count: u32, flags: u32, len_bytes: u32, out_flags: u32);
     socket::sock_send(fd: u32, buffers: u32, buffer_count: u32, flags: u32, len_bytes: u32);
     socket::sock_shutdown(fd: u32, how: u32);

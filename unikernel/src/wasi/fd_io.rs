@@ -8,6 +8,7 @@ use super::context::Context;
 use super::descriptor_table::DescriptorKind;
 use super::errno::Errno;
 use super::guest_memory::{GuestMemory, GuestPtr, GuestSlice};
+use super::socket::transfer;
 use super::types::{Iovec, Whence, fdflags};
 use crate::fs::memory_fs::content::MAX_FILE_BYTES;
 use crate::fs::node::WriteAt;
@@ -32,6 +33,7 @@ pub fn fd_read(context: &mut Context, fd: u32, buffers: u32, buffer_count: u32, 
             count
         }
         &mut DescriptorKind::Device(device) => read_device(context, device, is_nonblocking, buffers)?,
+        DescriptorKind::Socket(_) => transfer::read(context, fd, buffers)?,
         DescriptorKind::Directory { .. } => return Err(Errno::Badf),
     };
     context.memory.write(nread, count);
@@ -88,6 +90,7 @@ pub fn fd_write(context: &mut Context, fd: u32, buffers: u32, buffer_count: u32,
             written.count
         }
         &mut DescriptorKind::Device(device) => write_device(context, device, buffers)?,
+        DescriptorKind::Socket(_) => transfer::write(context, fd, buffers)?,
         DescriptorKind::Directory { .. } => return Err(Errno::Badf),
     };
     context.memory.write(nwritten, count);
@@ -201,7 +204,7 @@ fn check_offset(offset: u64) -> Result<(), Errno> {
 fn seekable_file(kind: &DescriptorKind) -> Result<Node, Errno> {
     match kind {
         DescriptorKind::File { node, .. } => Ok(*node),
-        DescriptorKind::Device(_) => Err(Errno::Spipe),
+        DescriptorKind::Device(_) | DescriptorKind::Socket(_) => Err(Errno::Spipe),
         DescriptorKind::Directory { .. } => Err(Errno::Badf),
     }
 }
@@ -309,7 +312,7 @@ fn read_stdin(context: &mut Context, is_nonblocking: bool, slice: GuestSlice<u8>
             StdinRead::Bytes(count) => return Ok(count as u32),
             StdinRead::End => return Ok(0),
             StdinRead::Pending if is_nonblocking => return Err(Errno::Again),
-            StdinRead::Pending => context.clock.wait(&mut *context.platform, None),
+            StdinRead::Pending => context.wait(None),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Attributes of descriptors and of open files: `fd_fdstat_*`, `fd_filestat_get`, `fd_filestat_set_times`.
 
 use super::context::Context;
-use super::descriptor_table::{Descriptor, DescriptorKind};
+use super::descriptor_table::{Descriptor, DescriptorKind, SocketState};
 use super::errno::Errno;
 use super::types::{Fdstat, Filestat, Filetype, check_flags, fdflags, fstflags};
 use super::{rights, types};
@@ -25,6 +25,7 @@ fn describe(descriptor: &Descriptor, platform: &dyn Platform) -> Fdstat {
         &DescriptorKind::Device(device) => device_filetype(device, platform),
         DescriptorKind::File { .. } => Filetype::RegularFile,
         DescriptorKind::Directory { .. } => Filetype::Directory,
+        DescriptorKind::Socket(socket) => socket_filetype(socket),
     };
     let (rights_base, rights_inheriting) = match &descriptor.kind {
         DescriptorKind::Directory { preopen: Some(_), .. } => (rights::PREOPEN_BASE, rights::PREOPEN_INHERITING),
@@ -33,6 +34,7 @@ fn describe(descriptor: &Descriptor, platform: &dyn Platform) -> Fdstat {
                 DescriptorKind::Device(_) => rights::FD_READ | rights::FD_WRITE | rights::POLL_FD_READWRITE,
                 DescriptorKind::Directory { .. } => rights::ALL & !rights::NOT_OF_DIRECTORIES,
                 DescriptorKind::File { .. } => rights::ALL,
+                DescriptorKind::Socket(_) => rights::SOCKET,
             };
             let reading = if descriptor.can_read {
                 0
@@ -49,6 +51,13 @@ fn describe(descriptor: &Descriptor, platform: &dyn Platform) -> Fdstat {
         flags: descriptor.flags,
         rights_base,
         rights_inheriting,
+    }
+}
+
+fn socket_filetype(socket: &SocketState) -> Filetype {
+    match socket {
+        SocketState::Open { is_stream: false, .. } => Filetype::SocketDgram,
+        SocketState::Open { .. } | SocketState::ToListen(_) => Filetype::SocketStream,
     }
 }
 
@@ -76,7 +85,7 @@ pub fn fd_fdstat_set_flags(context: &mut Context, fd: u32, flags: u32) -> Result
 /// `Errno::Badf` for a stream, else `Errno::Notsup`.
 pub fn fd_fdstat_set_rights(context: &mut Context, fd: u32, _base: u64, _inheriting: u64) -> Result<(), Errno> {
     match context.descriptors.get(fd)?.kind {
-        DescriptorKind::Device(_) => Err(Errno::Badf),
+        DescriptorKind::Device(_) | DescriptorKind::Socket(_) => Err(Errno::Badf),
         _ => Err(Errno::Notsup),
     }
 }
@@ -98,16 +107,8 @@ pub fn fd_filestat_get(context: &mut Context, fd: u32, stat: u32) -> Result<(), 
 /// `Errno::Badf`, and what the file system reports.
 pub fn open_filestat(context: &mut Context, fd: u32) -> Result<Filestat, Errno> {
     match context.descriptors.get(fd)?.kind {
-        DescriptorKind::Device(device) => Ok(Filestat {
-            dev: 0,
-            ino: 0,
-            filetype: device_filetype(device, &*context.platform),
-            nlink: 0,
-            size: 0,
-            atim: 0,
-            mtim: 0,
-            ctim: 0,
-        }),
+        DescriptorKind::Device(device) => Ok(Filestat::without_file(device_filetype(device, &*context.platform))),
+        DescriptorKind::Socket(ref socket) => Ok(Filestat::without_file(socket_filetype(socket))),
         DescriptorKind::File { node, .. } | DescriptorKind::Directory { node, .. } => {
             let metadata = context.mounts.get(node.mount).metadata(node.id)?;
             Ok(filestat(node, &metadata))

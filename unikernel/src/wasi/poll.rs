@@ -6,11 +6,12 @@
 
 use super::clock::Clockid;
 use super::context::Context;
-use super::descriptor_table::DescriptorKind;
+use super::descriptor_table::{DescriptorKind, SocketState};
 use super::errno::Errno;
 use super::guest_memory::{GuestMemory, GuestValue};
 use super::types::{Block, EVENT_FD_READWRITE_HANGUP, Fd, SUBSCRIPTION_CLOCK_ABSTIME};
 use crate::fs::Device;
+use crate::net::SocketId;
 
 /// What a subscription waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,6 +103,9 @@ pub(super) fn poll(
         return Err(Errno::Inval);
     }
     let started_ns = context.platform.monotonic_ns();
+    if let Some(network) = context.network.as_deref_mut() {
+        network.poll(started_ns);
+    }
     loop {
         let mut ready_count = 0;
         let mut deadline_ns: Option<u64> = None;
@@ -125,7 +129,7 @@ pub(super) fn poll(
             context.memory.write(event_count, ready_count);
             return Ok(());
         }
-        context.clock.wait(&mut *context.platform, deadline_ns);
+        context.wait(deadline_ns);
     }
 }
 
@@ -192,6 +196,13 @@ fn readiness(context: &mut Context, interest: Interest) -> Readiness {
         Err(errno) => return Readiness::Failed(errno),
     };
     match descriptor.kind {
+        DescriptorKind::Socket(SocketState::Open { socket, .. }) => socket_readiness(context, socket, is_read),
+        // The first attempt to accept makes it listen.
+        DescriptorKind::Socket(SocketState::ToListen(_)) if is_read => Readiness::Ready {
+            len_bytes: 0,
+            is_hangup: false,
+        },
+        DescriptorKind::Socket(SocketState::ToListen(_)) => Readiness::Failed(Errno::Notconn),
         DescriptorKind::Directory { .. } => Readiness::Failed(Errno::Badf),
         DescriptorKind::Device(_) if is_read && !descriptor.can_read => Readiness::Failed(Errno::Badf),
         DescriptorKind::Device(_) if !is_read && !descriptor.can_write => Readiness::Failed(Errno::Badf),
@@ -210,6 +221,22 @@ fn readiness(context: &mut Context, interest: Interest) -> Readiness {
         DescriptorKind::File { .. } => Readiness::Ready {
             len_bytes: 1,
             is_hangup: false,
+        },
+    }
+}
+
+fn socket_readiness(context: &mut Context, socket: SocketId, is_read: bool) -> Readiness {
+    let Some(network) = context.network.as_deref_mut() else {
+        return Readiness::Failed(Errno::Netdown);
+    };
+    match network.readiness(socket) {
+        Err(error) => Readiness::Failed(error.into()),
+        Ok(ready) => match if is_read { ready.readable } else { ready.writable } {
+            None => Readiness::Pending,
+            Some(len_bytes) => Readiness::Ready {
+                len_bytes,
+                is_hangup: ready.hangup,
+            },
         },
     }
 }

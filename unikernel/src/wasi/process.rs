@@ -3,8 +3,9 @@
 use super::context::Context;
 use super::errno::Errno;
 
-/// Ends the program.
+/// Ends the program, once the peers of its sockets have what was sent.
 pub fn proc_exit(context: &mut Context, code: u32) -> ! {
+    context.finish();
     context.platform.exit(code)
 }
 

@@ -67,6 +67,10 @@ pub const SOCK_ACCEPT: u64 = 1 << 29;
 /// All rights.
 pub const ALL: u64 = (1 << 30) - 1;
 
+/// What a socket allows.
+pub const SOCKET: u64 =
+    FD_READ | FD_WRITE | FD_FDSTAT_SET_FLAGS | FD_FILESTAT_GET | POLL_FD_READWRITE | SOCK_SHUTDOWN | SOCK_ACCEPT;
+
 /// What a preopened directory allows.
 pub const PREOPEN_BASE: u64 = PATH_CREATE_DIRECTORY
     | PATH_CREATE_FILE

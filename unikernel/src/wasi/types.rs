@@ -147,6 +147,20 @@ pub struct Filestat {
 }
 
 impl Filestat {
+    /// Returns what is known about something that is not in a file system.
+    pub const fn without_file(filetype: Filetype) -> Self {
+        Filestat {
+            dev: 0,
+            ino: 0,
+            filetype,
+            nlink: 0,
+            size: 0,
+            atim: 0,
+            mtim: 0,
+            ctim: 0,
+        }
+    }
+
     /// Encodes the attributes.
     pub fn to_bytes(self) -> Block<64> {
         let mut bytes = [0; 64];

@@ -5,7 +5,7 @@
 use super::types::FunctionType;
 use crate::error::{Error, ErrorKind, ImportProblem};
 use abi::builtins::ValueKind;
-use abi::preview1;
+use abi::{preview1, socket_extension};
 use wasmparser::ValType;
 
 /// The import module of WASI preview 0, whose functions have the same signatures as preview 1's.
@@ -21,6 +21,8 @@ pub struct Import<'data, T> {
     pub module: &'data str,
     /// Name within it.
     pub name: &'data str,
+    /// Name in the symbol, where it is not the import's own: the form of a WASI function that fits the import's type.
+    pub form: Option<&'static str>,
     /// What is imported.
     pub item: T,
 }
@@ -28,17 +30,18 @@ pub struct Import<'data, T> {
 impl<T> Import<'_, T> {
     /// Returns the symbol that stands for the import.
     pub fn symbol(&self) -> String {
-        abi::symbols::import(self.module, self.name)
+        abi::symbols::import(self.module, self.form.unwrap_or(self.name))
     }
 }
 
-/// Refuses what no linker could satisfy. `function` is the type of an imported function, `None` for another import.
+/// Refuses what no linker could satisfy. `function` is the type of an imported function, `None` for another import. Returns the
+/// name that the symbol has if the type tells which form of a function is meant.
 pub(super) fn check(
     import: &wasmparser::Import<'_>,
     function: Option<&FunctionType>,
     offset: u64,
-) -> Result<(), Error> {
-    let refuse = |problem| -> Result<(), Error> {
+) -> Result<Option<&'static str>, Error> {
+    let refuse = |problem| -> Result<Option<&'static str>, Error> {
         Err(ErrorKind::Import {
             module: import.module.to_owned(),
             name: import.name.to_owned(),
@@ -51,19 +54,23 @@ pub(super) fn check(
         return refuse(ImportProblem::ReservedModule);
     }
     if import.module != preview1::MODULE && import.module != WASI_UNSTABLE {
-        return Ok(());
+        return Ok(None);
     }
     let Some(found) = function else {
         return refuse(ImportProblem::NotAFunction);
     };
-    let Some(expected) = preview1::find(import.name) else {
+    let standard = preview1::find(import.name).map(|function| (function.params, function.results, None));
+    let forms = socket_extension::find(import.name);
+    let forms = forms.map(|form| (form.params, &[ValueKind::I32][..], Some(form.symbol_name)));
+    let mut candidates = standard.into_iter().chain(forms).peekable();
+    let Some(&(params, results, _)) = candidates.peek() else {
         return refuse(ImportProblem::UnknownWasiFunction);
     };
-    if same(expected.params, &found.params) && same(expected.results, &found.results) {
-        return Ok(());
+    if let Some((_, _, form)) = candidates.find(|form| same(form.0, &found.params) && same(form.1, &found.results)) {
+        return Ok(form);
     }
     refuse(ImportProblem::Signature {
-        expected: words(&value_types(expected.params), &value_types(expected.results)),
+        expected: words(&value_types(params), &value_types(results)),
         found: words(&found.params, &found.results),
     })
 }

@@ -143,35 +143,60 @@ impl<'data> Module<'data> {
             TypeRef::Func(type_index) | TypeRef::FuncExact(type_index) => Some(self.function_type(index(type_index))),
             _ => None,
         };
-        imports::check(&import, function, offset)?;
+        let form = imports::check(&import, function, offset)?;
         let wasmparser::Import { module, name, ty } = import;
         match ty {
             TypeRef::Func(type_index) | TypeRef::FuncExact(type_index) => {
                 let item = self.functions.push(index(type_index));
-                self.imported_functions.push(Import { module, name, item });
+                self.imported_functions.push(Import {
+                    module,
+                    name,
+                    form,
+                    item,
+                });
             }
             TypeRef::Table(table_type) => {
                 let item = self.tables.push(Table {
                     table_type,
                     initial: None,
                 });
-                self.imported_tables.push(Import { module, name, item });
+                self.imported_tables.push(Import {
+                    module,
+                    name,
+                    form,
+                    item,
+                });
             }
             TypeRef::Memory(memory) => {
                 let item = self.memories.next_key();
                 self.take_memory(memory, offset)?;
-                self.imported_memories.push(Import { module, name, item });
+                self.imported_memories.push(Import {
+                    module,
+                    name,
+                    form,
+                    item,
+                });
             }
             TypeRef::Global(global_type) => {
                 let item = self.globals.push(Global {
                     global_type,
                     initial: None,
                 });
-                self.imported_globals.push(Import { module, name, item });
+                self.imported_globals.push(Import {
+                    module,
+                    name,
+                    form,
+                    item,
+                });
             }
             TypeRef::Tag(tag) => {
                 let item = self.tags.push(index(tag.func_type_idx));
-                self.imported_tags.push(Import { module, name, item });
+                self.imported_tags.push(Import {
+                    module,
+                    name,
+                    form,
+                    item,
+                });
             }
         }
         Ok(())

@@ -7,6 +7,8 @@ pub mod console;
 mod hal;
 mod interrupt;
 mod mmio_bus;
+pub mod net;
+mod packet_queue;
 mod pci_bus;
 mod transmit_queue;
 
