@@ -28,3 +28,11 @@ pub fn abort_report() -> ! {
     crate::drivers::serial_port::write_raw(b"wasmetal: a failure while another was being reported\n");
     exit::exit_at_once(ExitStatus::PANIC)
 }
+
+/// Stands for the unwinder, which the precompiled standard libraries refer to. Kernel panics do not unwind, so nothing calls it.
+#[cfg(not(test))]
+#[allow(unsafe_code, reason = "the libraries refer to the unwinder by this name")]
+#[unsafe(export_name = "_Unwind_Resume")]
+extern "C" fn resume_unwinding() -> ! {
+    report(format_args!("something tried to unwind"))
+}

@@ -1,0 +1,87 @@
+/* A web server for the files of a folder, which it reads once and keeps.
+ *
+ *   python3 -m ziglang cc --target=wasm32-wasi -O2 file_server.c -o file_server.wasm
+ *   wasmetal run --bake ./www::/www --net tap=tap0 --ip 10.0.0.2/24 file_server.wasm -- /www 1234
+ *
+ * It knows GET and HEAD, keeps connections open as HTTP/1.1 says, and tells the content type by the file's name. */
+#include "poll_loop.h"
+#include <sys/stat.h>
+
+enum { MAX_FILES = 256 };
+
+typedef struct {
+    char *path;
+    char *bytes;
+    size_t length;
+} file;
+
+static const char *root = "/www";
+static file files[MAX_FILES];
+static size_t file_count;
+
+static const char *content_type(const char *path) {
+    static const char *types[][2] = {{".html", "text/html"},      {".css", "text/css"},   {".js", "text/javascript"},
+                                     {".png", "image/png"},       {".jpg", "image/jpeg"}, {".svg", "image/svg+xml"},
+                                     {".json", "application/json"}, {".txt", "text/plain"}, {".wasm", "application/wasm"}};
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot != NULL && i < sizeof types / sizeof *types; i++)
+        if (strcmp(dot, types[i][0]) == 0) return types[i][1];
+    return "application/octet-stream";
+}
+
+static file *read_file(const char *path) {
+    char name[512];
+    if (snprintf(name, sizeof name, "%s%s", root, path) >= (int)sizeof name || file_count == MAX_FILES) return NULL;
+    struct stat attributes;
+    if (stat(name, &attributes) != 0 || !S_ISREG(attributes.st_mode)) return NULL;
+    FILE *stream = fopen(name, "rb");
+    if (stream == NULL) return NULL;
+    file f = {strdup(path), malloc((size_t)attributes.st_size + 1), (size_t)attributes.st_size};
+    bool is_whole = f.path != NULL && f.bytes != NULL && fread(f.bytes, 1, f.length, stream) == f.length;
+    fclose(stream);
+    if (!is_whole) {
+        free(f.path);
+        free(f.bytes);
+        return NULL;
+    }
+    files[file_count] = f;
+    return &files[file_count++];
+}
+
+static file *find_file(const char *path) {
+    for (size_t i = 0; i < file_count; i++)
+        if (strcmp(files[i].path, path) == 0) return &files[i];
+    return read_file(path);
+}
+
+static answer refuse(const char *status) {
+    static char head[256];
+    int length = snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n", status);
+    return (answer){head, (size_t)length, NULL, 0, false};
+}
+
+static answer answer_request(const char *request, size_t length) {
+    static char head[256];
+    char path[256];
+    bool is_head = length > 5 && memcmp(request, "HEAD ", 5) == 0;
+    if (!is_head && (length < 4 || memcmp(request, "GET ", 4) != 0)) return refuse("405 Method Not Allowed");
+    const char *start = request + (is_head ? 5 : 4);
+    size_t path_length = 0;
+    while (start + path_length < request + length && strchr(" ?\r", start[path_length]) == NULL) path_length++;
+    if (path_length == 0 || path_length + 11 >= sizeof path || start[0] != '/') return refuse("400 Bad Request");
+    memcpy(path, start, path_length);
+    path[path_length] = 0;
+    if (path[path_length - 1] == '/') strcpy(path + path_length, "index.html");
+    if (strstr(path, "/../") != NULL) return refuse("400 Bad Request");
+    file *f = find_file(path);
+    if (f == NULL) return refuse("404 Not Found");
+    bool close = memmem(request, length, "\r\nConnection: close", 19) != NULL || memmem(request, length, "HTTP/1.0", 8) != NULL;
+    int head_length = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n",
+                               content_type(path), f->length, close ? "Connection: close\r\n" : "");
+    return (answer){head, (size_t)head_length, f->bytes, is_head ? 0 : f->length, close};
+}
+
+int main(int argc, char **argv) {
+    if (argc > 1) root = argv[1];
+    serve(argc > 2 ? (uint16_t)atoi(argv[2]) : 1234);
+}
