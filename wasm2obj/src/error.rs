@@ -178,7 +178,8 @@ impl From<ErrorKind> for Error {
 impl From<wasmparser::Error> for Error {
     fn from(error: wasmparser::Error) -> Error {
         let offset = error.offset();
-        if error.missing_wasm_feature().is_some() {
+        // A rule that an unsupported proposal would relax is a rule still.
+        if error.missing_wasm_feature().is_some() && !error.message().starts_with("invalid") {
             return Error::unsupported(error.message(), offset);
         }
         if error.message().contains("unexpected end") {

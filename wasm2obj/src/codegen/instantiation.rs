@@ -5,7 +5,7 @@
 //! ones in force. So a segment is applied here only if it is constant, fits, and comes before all that are left for later.
 
 use crate::module::{ConstExpr, ConstValue, DataIndex, ElemIndex, FuncIndex, GlobalIndex, SegmentMode, TableIndex};
-use crate::translate::{Environment, TableForm};
+use crate::translate::{Environment, MAX_TABLE_LENGTH, TableForm};
 use std::collections::BTreeMap;
 
 /// The plan.
@@ -60,7 +60,8 @@ impl Instantiation {
             let Some(initial) = &table.initial else {
                 continue;
             };
-            if matches!(environment.tables[index], TableForm::ReadOnly(_)) {
+            let is_too_long = table.table_type.initial > MAX_TABLE_LENGTH;
+            if is_too_long || matches!(environment.tables[index], TableForm::ReadOnly(_)) {
                 continue;
             }
             match evaluate(environment, initial) {
@@ -111,7 +112,7 @@ impl Instantiation {
         };
         let length = module.tables[table].table_type.initial;
         let fits = offset.checked_add(items.len() as u64).is_some_and(|end| end <= length);
-        if module.is_imported_table(table) || !fits {
+        if module.is_imported_table(table) || !fits || length > MAX_TABLE_LENGTH {
             return false;
         }
         let functions: Option<Vec<Option<FuncIndex>>> = (0..items.len())

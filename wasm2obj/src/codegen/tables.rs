@@ -3,9 +3,9 @@
 use super::instantiation::{Instantiation, reference};
 use super::object_writer::{Data, DataKind, ObjectWriter};
 use super::thunks::internal_entry;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::module::{ElemIndex, FuncIndex, SegmentMode, TableIndex};
-use crate::translate::{Environment, ReadOnlyTable, Symbol, TableForm};
+use crate::translate::{Environment, MAX_TABLE_LENGTH, ReadOnlyTable, Symbol, TableForm};
 use abi::instance::FuncRef;
 use cranelift_entity::EntityRef;
 use object::write::SymbolId;
@@ -39,6 +39,9 @@ pub(super) fn define_elements(
 ) -> Result<()> {
     let Some(functions) = plan.table_images.get(&table) else {
         let length = environment.module.tables[table].table_type.initial;
+        if length > MAX_TABLE_LENGTH {
+            return Err(Error::limit(format!("table {} has {length} elements", table.as_u32()), 0));
+        }
         writer.define_zeros(id, length * ADDRESS_ALIGN, ADDRESS_ALIGN);
         return Ok(());
     };

@@ -32,3 +32,4 @@ mod vector;
 pub(crate) use environment::{Environment, ReadOnlyTable, TableForm, trap_code};
 pub(crate) use function::{FunctionTranslator, translate_function};
 pub(crate) use symbol::Symbol;
+pub(crate) use table_layout::MAX_TABLE_LENGTH;

@@ -6,6 +6,9 @@
 use super::environment::{Environment, ReadOnlyTable, TableForm};
 use crate::module::{ConstValue, FuncIndex, SegmentMode, TableIndex};
 
+/// The most elements that a table can start with.
+pub(crate) const MAX_TABLE_LENGTH: u64 = 10_000_000;
+
 /// Lays out a table.
 pub(crate) fn table_form(environment: &Environment<'_>, index: TableIndex) -> TableForm {
     let module = environment.module;
@@ -34,7 +37,10 @@ fn constant_functions(environment: &Environment<'_>, index: TableIndex) -> Optio
         None => None,
         Some(expression) => function_of(expression.evaluate(|global| environment.initial_global(global))?)?,
     };
-    let mut functions = vec![initial; usize::try_from(table.table_type.initial).ok()?];
+    if table.table_type.initial > MAX_TABLE_LENGTH {
+        return None;
+    }
+    let mut functions = vec![initial; table.table_type.initial as usize];
     for element in module.elements.values() {
         let SegmentMode::Active { target, offset } = &element.mode else {
             continue;
