@@ -40,7 +40,10 @@ pub(super) fn define_elements(
     let Some(functions) = plan.table_images.get(&table) else {
         let length = environment.module.tables[table].table_type.initial;
         if length > MAX_TABLE_LENGTH {
-            return Err(Error::limit(format!("table {} has {length} elements", table.as_u32()), 0));
+            return Err(Error::limit(
+                format!("table {} has {length} elements", table.as_u32()),
+                0,
+            ));
         }
         writer.define_zeros(id, length * ADDRESS_ALIGN, ADDRESS_ALIGN);
         return Ok(());

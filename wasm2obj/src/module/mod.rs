@@ -145,9 +145,4 @@ impl Module<'_> {
     pub fn is_imported_memory(&self, memory: MemoryIndex) -> bool {
         memory.index() < self.imported_memories.len()
     }
-
-    /// Tells whether the global is imported.
-    pub fn is_imported_global(&self, global: GlobalIndex) -> bool {
-        global.index() < self.imported_globals.len()
-    }
 }

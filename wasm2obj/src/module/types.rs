@@ -25,8 +25,8 @@ pub struct FunctionType {
 pub struct TypeDefinition {
     /// Identity: see [`TypeRegistry`].
     pub id: u32,
-    /// Whether the type may have no subtypes, so that comparing identities suffices.
-    pub is_final: bool,
+    /// The type that it is declared to be a subtype of.
+    pub supertype: Option<TypeIndex>,
     /// Parameters and results, if it is a function type.
     pub function: Option<FunctionType>,
 }
@@ -83,9 +83,10 @@ impl TypeRegistry {
                 }),
                 _ => None,
             };
+            let supertype = subtype.supertype_idxs.first().and_then(PackedIndex::as_module_index);
             types.push(TypeDefinition {
                 id: first_id + position as u32,
-                is_final: subtype.is_final,
+                supertype: supertype.map(|index| TypeIndex::new(index as usize)),
                 function,
             });
         }

@@ -14,6 +14,7 @@ use abi::instance::FuncRef as FuncRefLayout;
 use abi::trap_code::TrapCode;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{FuncRef, InstBuilder, MemFlagsData, SigRef, Value, types};
+use std::rc::Rc;
 use wasmparser::Operator;
 
 /// What a call leads to.
@@ -172,12 +173,28 @@ impl FunctionTranslator<'_, '_> {
     }
 
     fn check_type(&mut self, found: Value, type_index: TypeIndex) {
-        let expected = self.environment.type_id(type_index);
-        let differs = self
+        let is_accepted = self.is_accepted_type(found, type_index);
+        self.builder.ins().trapz(is_accepted, trap_code(TrapCode::BadSignature));
+    }
+
+    /// Compares a type number with those that a call accepts.
+    fn is_accepted_type(&mut self, found: Value, type_index: TypeIndex) -> Value {
+        let accepted = self.accepted_ids(type_index);
+        let mut matches = self
             .builder
             .ins()
-            .icmp_imm_u(IntCC::NotEqual, found, i64::from(expected));
-        self.trap_if(differs, TrapCode::BadSignature);
+            .icmp_imm_u(IntCC::Equal, found, i64::from(accepted[0]));
+        for &subtype in &accepted[1..] {
+            let equals = self.builder.ins().icmp_imm_u(IntCC::Equal, found, i64::from(subtype));
+            matches = self.builder.ins().bor(matches, equals);
+        }
+        matches
+    }
+
+    fn accepted_ids(&mut self, type_index: TypeIndex) -> Rc<[u32]> {
+        let environment = self.environment;
+        let compute = || environment.accepted_type_ids(type_index).into();
+        Rc::clone(self.accepted_types.entry(type_index).or_insert_with(compute))
     }
 
     fn read_only_callee(
@@ -187,7 +204,7 @@ impl FunctionTranslator<'_, '_> {
         type_index: TypeIndex,
     ) -> Option<Callee> {
         let popped = self.stack.pop();
-        let type_id = self.environment.type_id(type_index);
+        let accepted = self.accepted_ids(type_index);
         if let Some(position) = self.constant_bits(popped) {
             let known = usize::try_from(position)
                 .ok()
@@ -195,7 +212,9 @@ impl FunctionTranslator<'_, '_> {
             let code = match known {
                 None => TrapCode::TableOutOfBounds,
                 Some(None) => TrapCode::IndirectCallToNull,
-                Some(&function) if self.environment.function_type_id(function) != type_id => TrapCode::BadSignature,
+                Some(&function) if !accepted.contains(&self.environment.function_type_id(function)) => {
+                    TrapCode::BadSignature
+                }
                 Some(&Some(function)) => return Some(Callee::Direct(self.internal_callee(function))),
             };
             self.trap(code);
@@ -209,7 +228,7 @@ impl FunctionTranslator<'_, '_> {
             .ins()
             .icmp_imm_u(IntCC::UnsignedGreaterThanOrEqual, position, length);
         self.trap_if(is_outside, TrapCode::TableOutOfBounds);
-        if entries.uniform_type != Some(type_id) {
+        if !entries.uniform_type.is_some_and(|uniform| accepted.contains(&uniform)) {
             self.check_listed_type(table, position, type_index);
         }
         let codes = self.address_of(Symbol::TableCode(table));
@@ -224,14 +243,10 @@ impl FunctionTranslator<'_, '_> {
         let offset = self.builder.ins().ishl_imm_u(position, 2);
         let address = self.builder.ins().iadd(type_ids, offset);
         let found = self.builder.ins().load(types::I32, constant_data(), address, 0);
-        let expected = self.environment.type_id(type_index);
-        let differs = self
-            .builder
-            .ins()
-            .icmp_imm_u(IntCC::NotEqual, found, i64::from(expected));
-        let (mismatch, matches) = (self.builder.create_block(), self.builder.create_block());
+        let is_accepted = self.is_accepted_type(found, type_index);
+        let (matches, mismatch) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(mismatch);
-        self.branch_if(differs, mismatch, &[], matches);
+        self.branch_if(is_accepted, matches, &[], mismatch);
         self.continue_in(mismatch);
         self.builder.ins().trapz(found, trap_code(TrapCode::IndirectCallToNull));
         self.builder.ins().trap(trap_code(TrapCode::BadSignature));

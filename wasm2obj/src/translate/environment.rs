@@ -25,6 +25,8 @@ pub(crate) struct Environment<'a> {
     initial_globals: PrimaryMap<GlobalIndex, Option<ConstValue>>,
     /// How each memory is accessed.
     pub memories: PrimaryMap<MemoryIndex, MemoryForm>,
+    /// Whether any type is declared to be a subtype.
+    has_subtypes: bool,
     /// Properties of the target.
     pub target: TargetFrontendConfig,
     /// Whether the target multiplies and adds with one rounding.
@@ -127,6 +129,27 @@ impl<'a> Environment<'a> {
     /// Returns the number of a type.
     pub fn type_id(&self, type_index: TypeIndex) -> u32 {
         self.module.types[type_index].id
+    }
+
+    /// Returns the numbers of a type and of all types that the module declares to be its subtypes: what a call through a table
+    /// accepts.
+    pub fn accepted_type_ids(&self, type_index: TypeIndex) -> Vec<u32> {
+        let expected = self.type_id(type_index);
+        let types = &self.module.types;
+        let mut accepted = vec![expected];
+        if !self.has_subtypes {
+            return accepted;
+        }
+        // A supertype comes before its subtypes.
+        for definition in types.values() {
+            let is_subtype = definition
+                .supertype
+                .is_some_and(|supertype| accepted.contains(&types[supertype].id));
+            if is_subtype && !accepted.contains(&definition.id) {
+                accepted.push(definition.id);
+            }
+        }
+        accepted
     }
 
     /// Returns the type number of a function, or of null.

@@ -24,6 +24,7 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::ir::{SigRef, Signature};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use wasmparser::{FunctionBody, Operator, OperatorsReader};
 
 /// The state of a translation.
@@ -46,6 +47,7 @@ pub(crate) struct FunctionTranslator<'a, 'b> {
     addresses: HashMap<Symbol, GlobalValue>,
     callees: HashMap<Symbol, FuncRef>,
     pub(super) signatures: HashMap<TypeIndex, SigRef>,
+    pub(super) accepted_types: HashMap<TypeIndex, Rc<[u32]>>,
 }
 
 /// Translates the body of a defined function.
@@ -95,6 +97,7 @@ impl<'a, 'b> FunctionTranslator<'a, 'b> {
             addresses: HashMap::new(),
             callees: HashMap::new(),
             signatures: HashMap::new(),
+            accepted_types: HashMap::new(),
         }
     }
 
