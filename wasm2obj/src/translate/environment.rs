@@ -99,6 +99,7 @@ impl<'a> Environment<'a> {
                 .iter()
                 .map(|(index, memory_type)| memory_form(module, index, memory_type, options))
                 .collect(),
+            has_subtypes: module.types.values().any(|definition| definition.supertype.is_some()),
             target: isa.frontend_config(),
             has_fused_multiply_add: isa.has_native_fma(),
         };
