@@ -102,6 +102,7 @@ impl Program {
             environment: self.environment,
             baked_tree: BakedTree::new(tree).unwrap_or(BakedTree::EMPTY),
             file_memory_limit_bytes: FILE_MEMORY_LIMIT_BYTES,
+            network_words: Vec::new(),
         })
     }
 }

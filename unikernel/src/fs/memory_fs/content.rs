@@ -10,6 +10,9 @@ use alloc::vec::Vec;
 /// Length of a full chunk in bytes.
 pub const CHUNK_LEN_BYTES: usize = 16 * 1024;
 
+/// The least memory that the first chunk takes.
+const MIN_CHUNK_BYTES: usize = 64;
+
 /// The longest file in bytes: offsets are signed numbers to programs.
 pub const MAX_FILE_BYTES: u64 = i64::MAX as u64;
 
@@ -85,7 +88,7 @@ impl Content {
             Err(position) => {
                 budget.reserve(&mut self.chunks, 1)?;
                 let mut bytes = Vec::new();
-                budget.reserve_capacity(&mut bytes, start + part.len())?;
+                budget.reserve_capacity(&mut bytes, first_capacity(number, start + part.len()))?;
                 self.chunks.insert(position, Chunk { number, bytes });
                 position
             }
@@ -97,9 +100,11 @@ impl Content {
                 let capacity = end.max(2 * bytes.capacity()).min(CHUNK_LEN_BYTES);
                 budget.reserve_capacity(bytes, capacity)?;
             }
-            bytes.resize(end, 0);
+            bytes.resize(bytes.len().max(start), 0);
         }
-        bytes[start..end].copy_from_slice(part);
+        let overwritten = (bytes.len() - start).min(part.len());
+        bytes[start..start + overwritten].copy_from_slice(&part[..overwritten]);
+        bytes.extend_from_slice(&part[overwritten..]);
         Ok(())
     }
 
@@ -144,6 +149,15 @@ impl Content {
                 _ => self.chunks.binary_search_by_key(&number, |chunk| chunk.number),
             },
         }
+    }
+}
+
+/// Returns the capacity of a new chunk: small files stay small, and the further chunks of a long one never move.
+fn first_capacity(number: u64, len_bytes: usize) -> usize {
+    if number == 0 {
+        len_bytes.max(MIN_CHUNK_BYTES)
+    } else {
+        CHUNK_LEN_BYTES
     }
 }
 
