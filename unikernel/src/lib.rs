@@ -10,7 +10,7 @@
 #![deny(unsafe_code)]
 
 extern crate alloc;
-#[cfg(feature = "kernel")]
+#[cfg(all(feature = "kernel", not(test)))]
 extern crate boot as _;
 #[cfg(test)]
 extern crate std;
@@ -48,3 +48,6 @@ mod panic;
 #[cfg(feature = "kernel")]
 #[allow(unsafe_code, reason = "compiled code and the kernel meet in raw addresses")]
 mod runtime;
+#[cfg(all(feature = "kernel", test))]
+#[allow(unsafe_code, reason = "it stands in for what the linker defines")]
+mod test_image;
