@@ -1,6 +1,7 @@
 //! The three standard streams: ports of a virtio console where the host gives it those, else the serial port.
 //!
-//! Which it is is found out at the first use.
+//! Which it is is found out at the first use. On the serial port somebody types: a carriage return is read as a line feed, and
+//! Ctrl-D ends the stream.
 
 use super::serial_port;
 use super::virtio::console::Console;
@@ -8,6 +9,7 @@ use crate::arch::SingleCore;
 use crate::platform::{OutputStream, StdinRead};
 use alloc::boxed::Box;
 use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 enum State {
     Unknown,
@@ -42,9 +44,29 @@ pub fn read_stdin(buffer: &mut [u8]) -> StdinRead {
     if let Some(Some(read)) = with_virtio(|console| console.read_stdin(buffer)) {
         return read;
     }
+    if SERIAL_INPUT_ENDED.load(Ordering::Relaxed) {
+        return StdinRead::End;
+    }
     match serial_port::read_bytes(buffer) {
         0 if !serial_port::is_present() => StdinRead::End,
         0 => StdinRead::Pending,
+        count => take_typed(&mut buffer[..count]),
+    }
+}
+
+/// Whether Ctrl-D was typed.
+static SERIAL_INPUT_ENDED: AtomicBool = AtomicBool::new(false);
+
+/// Reads `typed` as a terminal would.
+fn take_typed(typed: &mut [u8]) -> StdinRead {
+    const END_OF_TRANSMISSION: u8 = 4;
+    for byte in typed.iter_mut().filter(|byte| **byte == b'\r') {
+        *byte = b'\n';
+    }
+    let end = typed.iter().position(|&byte| byte == END_OF_TRANSMISSION);
+    SERIAL_INPUT_ENDED.store(end.is_some(), Ordering::Relaxed);
+    match end.unwrap_or(typed.len()) {
+        0 => StdinRead::End,
         count => StdinRead::Bytes(count),
     }
 }
@@ -52,7 +74,9 @@ pub fn read_stdin(buffer: &mut [u8]) -> StdinRead {
 /// Tells whether [`read_stdin`] would return something else than `Pending`.
 pub fn is_stdin_ready() -> bool {
     let virtio = with_virtio(|console| console.is_stdin_ready()).flatten();
-    virtio.unwrap_or_else(|| serial_port::has_data() || !serial_port::is_present())
+    virtio.unwrap_or_else(|| {
+        SERIAL_INPUT_ENDED.load(Ordering::Relaxed) || serial_port::has_data() || !serial_port::is_present()
+    })
 }
 
 /// Tells whether descriptor 0, 1 or 2 is a terminal: a serial port is one, a virtio port is not.

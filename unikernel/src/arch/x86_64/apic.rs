@@ -165,16 +165,18 @@ fn choose_timer(registers: Registers) -> Timer {
     if cpu::cpuid(1).ecx & HAS_TSC_DEADLINE != 0 {
         return Timer::Deadline;
     }
-    const MEASURE_NS: u64 = 1_000_000;
+    const MEASURE_NS: u64 = 2_000_000;
     registers.write(REGISTER_TIMER_DIVIDER, DIVIDE_BY_16);
     registers.write(REGISTER_TIMER, 1 << 16);
-    registers.write(REGISTER_TIMER_INITIAL_COUNT, u32::MAX);
-    let start = cpu::time_stamp();
     let wanted = tsc::ticks_of_ns(MEASURE_NS);
+    // The time is taken outside the accesses to the counter, which may be slow: a timer that is taken for slower than it is ends
+    // a halt early, which does no harm.
+    let start = cpu::time_stamp();
+    registers.write(REGISTER_TIMER_INITIAL_COUNT, u32::MAX);
     while cpu::time_stamp() - start < wanted {
         core::hint::spin_loop();
     }
-    let elapsed_ns = tsc::ns_of_ticks(cpu::time_stamp() - start).max(1);
     let ticks = u64::from(u32::MAX - registers.read(REGISTER_TIMER_CURRENT_COUNT));
+    let elapsed_ns = tsc::ns_of_ticks(cpu::time_stamp() - start).max(1);
     Timer::Counter((ticks * 1_000_000_000 / elapsed_ns).max(1))
 }

@@ -1,28 +1,111 @@
 //! The time stamp counter as a clock. Its frequency is found out at the first use.
 //!
-//! Sources in order: KVM's paravirtual clock, CPUID leaf 0x15, a measurement against the interval timer.
+//! Sources in order: KVM's paravirtual clock, CPUID leaf 0x15, a measurement against the interval timer. Such a measurement is
+//! short at first, so that nobody waits for it, and good to some parts in 10,000; the first reading of the clock some seconds
+//! later makes it a thousand times better. The clock goes on from where it is, only at the better rate.
 
 use super::kvm_clock::{self, Reading};
-use super::{SingleCore, cpu, pit, real_time_clock};
+use super::pit::{self, Sample};
+use super::{SingleCore, cpu, real_time_clock};
 
 const CPUID_TSC_RATIO: u32 = 0x15;
 /// Where nothing tells, QEMU's emulated counter, which counts nanoseconds, is the best guess.
 const FALLBACK_HZ: u64 = 1_000_000_000;
 const NS_PER_SECOND: u64 = 1_000_000_000;
 
-static FREQUENCY_HZ: SingleCore<Option<u64>> = SingleCore::new(None);
-static MONOTONIC_START: SingleCore<Option<u64>> = SingleCore::new(None);
-/// A value of the counter, and nanoseconds since 1970 at that moment.
-static WALL_CLOCK_START: SingleCore<Option<(u64, u64)>> = SingleCore::new(None);
+/// The first measurement takes 10 ms.
+const FIRST_MEASUREMENT_TICKS: u64 = pit::FREQUENCY_HZ / 100;
+/// The second one is made when so much time has passed. Later the rounds of the timer could no longer be counted.
+const SECOND_MEASUREMENT_NS: core::ops::Range<u64> = 4_000_000_000..40_000_000_000;
 
-fn frequency_hz() -> u64 {
-    *FREQUENCY_HZ.borrow_mut().get_or_insert_with(|| {
+/// The rate of the counter, and a moment from which on it holds.
+#[derive(Clone, Copy)]
+struct Rate {
+    frequency_hz: u64,
+    from_ticks: u64,
+    from_ns: u64,
+    /// The sample from which a second measurement counts, until that is made.
+    measured_from: Option<Sample>,
+}
+
+static RATE: SingleCore<Option<Rate>> = SingleCore::new(None);
+static START: SingleCore<Option<u64>> = SingleCore::new(None);
+/// A reading of the monotonic clock, and nanoseconds since 1970 at that moment.
+static WALL_CLOCK: SingleCore<Option<(u64, u64)>> = SingleCore::new(None);
+
+impl Rate {
+    /// Finds the rate out; the clock starts at `start_ticks`.
+    fn find(start_ticks: u64) -> Rate {
         let stated_by_host = kvm_clock::read().map(|Reading { tsc_hz, .. }| tsc_hz);
-        stated_by_host
-            .or_else(stated_hz)
-            .or_else(pit::measure_tsc_hz)
-            .unwrap_or(FALLBACK_HZ)
-    })
+        let (frequency_hz, measured_from) = match stated_by_host.or_else(stated_hz) {
+            Some(frequency_hz) => (frequency_hz, None),
+            None => measure().map_or((FALLBACK_HZ, None), |(frequency_hz, sample)| {
+                (frequency_hz, Some(sample))
+            }),
+        };
+        Rate {
+            frequency_hz,
+            from_ticks: start_ticks,
+            from_ns: 0,
+            measured_from,
+        }
+    }
+
+    fn ns_at(&self, ticks: u64) -> u64 {
+        let elapsed = ticks.saturating_sub(self.from_ticks);
+        self.from_ns
+            .saturating_add(scale(elapsed, NS_PER_SECOND, self.frequency_hz))
+    }
+
+    /// Measures again if it is time to.
+    fn refine(&mut self, now_ticks: u64) {
+        let Some(from) = self.measured_from else { return };
+        let elapsed_ns = scale(
+            now_ticks.saturating_sub(from.time_stamp),
+            NS_PER_SECOND,
+            self.frequency_hz,
+        );
+        if elapsed_ns < SECOND_MEASUREMENT_NS.start {
+            return;
+        }
+        let sample = Sample::take();
+        if elapsed_ns >= SECOND_MEASUREMENT_NS.end {
+            self.measured_from = Some(sample);
+            return;
+        }
+        let elapsed_ticks = sample.time_stamp.saturating_sub(from.time_stamp);
+        let estimate = scale(elapsed_ticks, pit::FREQUENCY_HZ, self.frequency_hz);
+        let timer_ticks = nearest_with_phase(estimate, sample.ticks_since(from));
+        *self = Rate {
+            frequency_hz: scale(elapsed_ticks, pit::FREQUENCY_HZ, timer_ticks).max(1),
+            from_ticks: now_ticks,
+            from_ns: self.ns_at(now_ticks),
+            measured_from: None,
+        };
+    }
+}
+
+/// Returns the number nearest to `estimate` that leaves `phase` when divided by the length of a round.
+fn nearest_with_phase(estimate: u64, phase: u64) -> u64 {
+    let ahead = (phase + pit::ROUND_TICKS - estimate % pit::ROUND_TICKS) % pit::ROUND_TICKS;
+    let nearest = if ahead <= pit::ROUND_TICKS / 2 {
+        estimate + ahead
+    } else {
+        (estimate + ahead).saturating_sub(pit::ROUND_TICKS)
+    };
+    nearest.max(1)
+}
+
+/// Measures the frequency for a short while; `None` if there is no timer.
+fn measure() -> Option<(u64, Sample)> {
+    let first = pit::start()?;
+    let mut last = first;
+    while last.ticks_since(first) < FIRST_MEASUREMENT_TICKS {
+        last = Sample::take();
+    }
+    let ticks = last.time_stamp.saturating_sub(first.time_stamp);
+    let frequency_hz = scale(ticks, pit::FREQUENCY_HZ, last.ticks_since(first));
+    (frequency_hz != 0).then_some((frequency_hz, first))
 }
 
 /// Returns what CPUID states: crystal frequency times ratio.
@@ -34,40 +117,64 @@ fn stated_hz() -> Option<u64> {
         .filter(|&frequency_hz| frequency_hz != 0)
 }
 
-/// Returns nanoseconds since the first call.
+fn with_rate<T>(read: impl FnOnce(&mut Rate) -> T) -> T {
+    let start = *START.borrow_mut().get_or_insert_with(cpu::time_stamp);
+    read(RATE.borrow_mut().get_or_insert_with(|| Rate::find(start)))
+}
+
+/// Returns nanoseconds since the first call, which needs no frequency and costs nothing.
 pub fn monotonic_ns() -> u64 {
     let now = cpu::time_stamp();
-    let start = *MONOTONIC_START.borrow_mut().get_or_insert(now);
-    ns_of_ticks(now.saturating_sub(start))
+    if *START.borrow_mut().get_or_insert(now) == now {
+        return 0;
+    }
+    with_rate(|rate| {
+        rate.refine(now);
+        rate.ns_at(now)
+    })
 }
 
 /// Returns nanoseconds since 1970. The date comes from the paravirtual clock or, to the second, from the real-time clock.
 pub fn wall_clock_ns() -> u64 {
-    let now = cpu::time_stamp();
-    let (then, then_ns) = *WALL_CLOCK_START
-        .borrow_mut()
-        .get_or_insert_with(|| match kvm_clock::read() {
-            Some(Reading { wall_clock, .. }) => wall_clock,
-            None => (now, real_time_clock::read_seconds().unwrap_or(0) * NS_PER_SECOND),
-        });
-    then_ns.saturating_add(ns_of_ticks(now.saturating_sub(then)))
+    let now_ns = monotonic_ns();
+    let (then_ns, date_ns) = *WALL_CLOCK.borrow_mut().get_or_insert_with(|| {
+        let date_ns = match kvm_clock::read() {
+            Some(Reading {
+                wall_clock: (ticks, date_ns),
+                ..
+            }) => date_ns + ns_of_ticks(cpu::time_stamp().saturating_sub(ticks)),
+            None => real_time_clock::read_seconds().unwrap_or(0) * NS_PER_SECOND,
+        };
+        (now_ns, date_ns)
+    });
+    date_ns.saturating_add(now_ns - then_ns)
 }
 
-/// Converts a duration. That of nothing needs no frequency, so the first reading of a clock costs nothing.
+/// Converts a duration.
 pub fn ns_of_ticks(ticks: u64) -> u64 {
-    if ticks == 0 {
-        return 0;
-    }
-    scale(ticks, NS_PER_SECOND, frequency_hz())
+    scale(ticks, NS_PER_SECOND, with_rate(|rate| rate.frequency_hz))
 }
 
 /// Converts a duration.
 pub fn ticks_of_ns(ns: u64) -> u64 {
-    scale(ns, frequency_hz(), NS_PER_SECOND)
+    scale(ns, with_rate(|rate| rate.frequency_hz), NS_PER_SECOND)
 }
 
 /// Computes `value * numerator / denominator`, at most `u64::MAX`.
 fn scale(value: u64, numerator: u64, denominator: u64) -> u64 {
     let product = u128::from(value) * u128::from(numerator);
     u64::try_from(product / u128::from(denominator)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_rounds_follows_from_the_estimate() {
+        assert_eq!(nearest_with_phase(1_000_000, 1_000_010 % pit::ROUND_TICKS), 1_000_010);
+        assert_eq!(nearest_with_phase(1_000_010, 1_000_000 % pit::ROUND_TICKS), 1_000_000);
+        assert_eq!(nearest_with_phase(65_530, 4), 65_540);
+        assert_eq!(nearest_with_phase(65_540, 65_530), 65_530);
+    }
 }
