@@ -4,9 +4,11 @@
 
 use super::size::{parse_memory_size, parse_size};
 use crate::vm::accelerator::Accelerator;
+use crate::vm::network::{Backend, GuestAddress, NetworkSettings, Publish};
 use crate::vm::qemu::Machine;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 /// Turns a WebAssembly program into a unikernel: one bootable file, no operating system, no Wasm runtime inside.
@@ -61,6 +63,67 @@ pub struct RunFlags {
     /// The image is the same for all of them; `microvm` starts fastest.
     #[arg(long, value_name = "NAME", value_enum, default_value_t)]
     pub machine: Machine,
+
+    /// The network.
+    #[command(flatten)]
+    pub network: NetworkFlags,
+}
+
+/// Flags of the network of `run`.
+#[derive(Debug, Args)]
+pub struct NetworkFlags {
+    /// Give the program a network: `user`, or `tap=NAME` for a TAP device of the host
+    ///
+    /// `user` needs no privileges; the program reaches the outside, and from outside only published ports are reached. A TAP
+    /// device is made by root, as with `ip tuntap add dev NAME mode tap`.
+    #[arg(long, value_name = "KIND")]
+    pub net: Option<Backend>,
+
+    /// Let a port of the host lead to a port of the program, with `--net user`
+    ///
+    /// HOST is a port, reached on 127.0.0.1 only, or ADDRESS:PORT. May be given several times.
+    #[arg(long, value_name = "HOST:GUEST", requires = "net")]
+    pub publish: Vec<Publish>,
+
+    /// Address of the program with the length of its network's prefix, or `dhcp`
+    ///
+    /// May be given once for IPv4 and once for IPv6. [default: dhcp; with `--net user`, the address that QEMU means]
+    #[arg(long, value_name = "ADDRESS/LENGTH", requires = "net")]
+    pub ip: Vec<GuestAddress>,
+
+    /// Router to the rest of the world
+    #[arg(long, value_name = "ADDRESS", requires = "net")]
+    pub gateway: Vec<IpAddr>,
+
+    /// Name server; may be given several times
+    #[arg(long, value_name = "ADDRESS", requires = "net")]
+    pub dns: Vec<IpAddr>,
+
+    /// Have a socket listen before the program starts, which finds it as descriptor 3 and following
+    #[arg(long, value_name = "ADDRESS:PORT", requires = "net")]
+    pub listen: Vec<SocketAddr>,
+}
+
+impl NetworkFlags {
+    /// Returns the settings, if there is to be a network.
+    pub fn settings(&self) -> anyhow::Result<Option<NetworkSettings>> {
+        let Some(backend) = self.net.clone() else {
+            return Ok(None);
+        };
+        if backend != Backend::User && !self.publish.is_empty() {
+            anyhow::bail!(
+                "`--publish` goes with `--net user`; over a TAP device the program is reached by its own address"
+            );
+        }
+        Ok(Some(NetworkSettings {
+            backend,
+            publish: self.publish.clone(),
+            addresses: self.ip.clone(),
+            gateways: self.gateway.clone(),
+            name_servers: self.dns.clone(),
+            listen: self.listen.clone(),
+        }))
+    }
 }
 
 /// Flags of `build`.

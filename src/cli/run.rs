@@ -3,6 +3,7 @@
 use super::flags::RunFlags;
 use super::{files, image, messages};
 use crate::vm::exit::host_exit_code;
+use crate::vm::network::NetworkSettings;
 use crate::vm::qemu::VmSettings;
 use crate::vm::{self, Connection, accelerator};
 use anyhow::{Context, bail};
@@ -32,6 +33,7 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let unikernel = builder.build(&wasm).with_context(|| path.display().to_string())?;
     drop(progress);
 
+    let network = flags.network.settings()?;
     let choice = accelerator::choose(flags.accel)?;
     if let Some(note) = &choice.note {
         messages::note(note);
@@ -42,7 +44,8 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         memory_bytes: flags
             .memory
             .unwrap_or_else(|| default_memory_bytes(unikernel.minimum_memory_bytes)),
-        command_line: String::new(),
+        command_line: network.as_ref().map_or_else(String::new, NetworkSettings::command_line),
+        network,
     };
     let code = vm::run(&unikernel.image, &settings, Connection::Inherit, None)?;
     Ok(ExitCode::from(host_exit_code(code)))

@@ -104,6 +104,7 @@ fn prove() -> Result<Verdict, VmError> {
         engine: Engine::Kvm,
         memory_bytes: PROOF_MEMORY_BYTES,
         command_line: String::new(),
+        network: None,
     };
     match run(&image, &settings, Connection::Discard, Some(PROOF_TIME_LIMIT)) {
         Ok(PROOF_EXIT_CODE) => Ok(Verdict::Works),

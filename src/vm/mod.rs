@@ -9,6 +9,7 @@
 pub mod accelerator;
 mod child;
 pub mod exit;
+pub mod network;
 pub mod qemu;
 mod streams;
 

@@ -9,6 +9,7 @@
 //!
 //! Read first: [`Machine`], [`arguments`]. Limits: x86-64 guests; QEMU 6 or later.
 
+use super::network::NetworkSettings;
 use std::os::fd::RawFd;
 
 /// The program to start.
@@ -70,6 +71,8 @@ pub struct VmSettings {
     pub memory_bytes: u64,
     /// Kernel command line.
     pub command_line: String,
+    /// The network card; `None`: the machine has none.
+    pub network: Option<NetworkSettings>,
 }
 
 /// Descriptor numbers that QEMU inherits.
@@ -135,6 +138,13 @@ pub fn arguments(settings: &VmSettings, descriptors: &Descriptors) -> Vec<String
             format!("virtserialport,nr={},chardev={name},name=wasmetal.{name}", number + 1),
         );
     }
+    for (name, value) in settings
+        .network
+        .iter()
+        .flat_map(|network| network.devices(settings.machine))
+    {
+        list.option(name, value);
+    }
     list.socket("exit", descriptors.exit_code);
     list.option(
         "-device",
@@ -182,6 +192,7 @@ mod tests {
             engine,
             memory_bytes: 64 << 20,
             command_line: String::new(),
+            network: None,
         };
         arguments(&settings, &descriptors).join(" ")
     }

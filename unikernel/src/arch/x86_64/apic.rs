@@ -149,18 +149,6 @@ pub fn start_timer(delay_ns: u64) {
     }
 }
 
-/// Stops the timer.
-pub fn stop_timer() {
-    let apic = LOCAL_APIC.borrow_mut();
-    let Some(registers) = apic.registers else { return };
-    match apic.timer {
-        // SAFETY: CPUID said that the register exists; 0 disarms the timer.
-        Timer::Deadline => unsafe { cpu::write_msr(MSR_TSC_DEADLINE, 0) },
-        Timer::Counter(_) => registers.write(REGISTER_TIMER_INITIAL_COUNT, 0),
-        Timer::Unknown => {}
-    }
-}
-
 fn choose_timer(registers: Registers) -> Timer {
     if cpu::cpuid(1).ecx & HAS_TSC_DEADLINE != 0 {
         return Timer::Deadline;
