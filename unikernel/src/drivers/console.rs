@@ -19,7 +19,7 @@ enum State {
 
 static STATE: SingleCore<State> = SingleCore::new(State::Unknown);
 
-/// Runs `act` with the virtio console; `None` if there is none, or if the kernel died while using it.
+/// Runs `act` with the virtio console; `None` if there is none, or if it is being opened, which may fail and say so.
 fn with_virtio<T>(act: impl FnOnce(&mut Console) -> T) -> Option<T> {
     let mut state = STATE.try_borrow_mut()?;
     if let State::Unknown = *state {

@@ -8,7 +8,7 @@
 //!
 //! Neither returns. Reference: Intel SDM volume 3, chapter 6.15.
 
-use super::cpu;
+use super::{cpu, single_core};
 use crate::runtime::trap::{self, Fault};
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -51,6 +51,8 @@ extern "C" fn handle_exception(frame: &ExceptionFrame) -> ! {
     if REPORTING.swap(true, Ordering::Relaxed) {
         crate::panic::abort_report();
     }
+    // SAFETY: this function never returns to what was interrupted.
+    unsafe { single_core::abandon_borrows() };
     let fault_address = (frame.vector == PAGE_FAULT).then(cpu::fault_address);
     // A push at the stack's very end raises a page fault whose delivery works, since it has a stack of its own; a double fault
     // has no cause in the program.

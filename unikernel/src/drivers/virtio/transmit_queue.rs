@@ -35,6 +35,8 @@ pub(super) struct TransmitQueue {
     pending_set: u32,
     /// How many buffers were added since the device was last notified.
     unnotified_count: u32,
+    /// Whether the device has only given back what it was given. The kernel may also have died in the middle of adding a buffer.
+    is_intact: bool,
 }
 
 impl TransmitQueue {
@@ -56,6 +58,7 @@ impl TransmitQueue {
             pending: [Pending::default(); QUEUE_LEN],
             pending_set: 0,
             unnotified_count: 0,
+            is_intact: true,
         })
     }
 
@@ -66,6 +69,9 @@ impl TransmitQueue {
             if self.pending_set == u32::MAX {
                 self.notify(transport);
                 while self.pending_set == u32::MAX {
+                    if !self.is_intact {
+                        return;
+                    }
                     spin_loop();
                     self.reclaim();
                 }
@@ -88,10 +94,10 @@ impl TransmitQueue {
         }
     }
 
-    /// Waits until the device has taken everything.
+    /// Waits until the device has taken everything that it can.
     pub(super) fn flush(&mut self, transport: &mut SomeTransport<'static>) {
         self.kick(transport);
-        while self.pending_set != 0 {
+        while self.pending_set != 0 && self.is_intact {
             spin_loop();
             self.reclaim();
         }
@@ -125,12 +131,14 @@ impl TransmitQueue {
         while let Some(token) = self.queue.peek_used() {
             let is_it = |index: &usize| self.pending_set & 1 << index != 0 && self.pending[*index].token == token;
             let Some(index) = (0..QUEUE_LEN).find(is_it) else {
+                self.is_intact = false;
                 return;
             };
             let buffer = self.buffer(index, self.pending[index].len_bytes);
             // SAFETY: the same buffer was added under this token, and the device is done with it.
             let popped = unsafe { self.queue.pop_used(token, &[buffer.as_ref()], &mut []) };
             if popped.is_err() {
+                self.is_intact = false;
                 return;
             }
             self.pending_set &= !(1 << index);
