@@ -9,14 +9,15 @@
 //! the magic number in `eax`. Each protocol has a folder: its header as the loader wants it, in assembly, and the reading of
 //! what it passes, in Rust. Their common result is [`BootInfo`].
 //!
-//! The image is linked at [`IMAGE_BASE`] + its physical address. Code that runs before paging is on subtracts that base from
+//! The image is linked at `abi::memory_map::IMAGE_BASE` + its physical address. Code that runs before paging is on subtracts that base from
 //! each symbol by hand.
 //!
-//! Read first: `long_mode.s`, then [`boot_main`]. Limits: the early page tables map the first GiB of memory, so the image and
+//! Read first: `long_mode.s`, then `boot_main` in `entry.rs`. Limits: the early page tables map the first GiB of memory, so the image and
 //! what the loader passes must lie there; the kernel replaces them at once.
 //!
 //! References: Xen's `docs/misc/pvh.pandoc` and `start_info.h`; Multiboot2 Specification 2.0; Intel SDM volume 3, 10.8.5.
 #![cfg_attr(not(test), no_std)]
+#![cfg_attr(test, allow(dead_code, reason = "tests lack the entry, which calls the rest"))]
 
 #[cfg(not(test))]
 mod entry;
@@ -26,8 +27,6 @@ mod pvh;
 
 use abi::boot_info::{BootInfo, BootProtocol};
 use abi::memory_map::DIRECT_MAP_BASE;
-#[cfg(doc)]
-use abi::memory_map::IMAGE_BASE;
 use memory_regions::MemoryRegions;
 
 /// End of the guest-physical memory that `long_mode.s` maps.
