@@ -4,7 +4,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
-use support::{Outcome, build, wasmetal, wat};
+use support::{Outcome, build, wasmetal, wasmetal_directly, wat};
 
 /// A file that is no program, and what the message must contain.
 struct Case {
@@ -33,9 +33,9 @@ fn cases() -> Vec<Case> {
     let hello = fixtures::wat("hello");
     let truncated = &hello[..hello.len() - 10];
     let mut invalid = hello.clone();
-    // The last instruction before the end of the last function: `drop` becomes `i64.add`.
-    let last = invalid.len() - 2;
-    invalid[last] = 0x7c;
+    // The last instruction of `_start`: `drop` becomes `i64.add`.
+    let drop_and_end = invalid.windows(2).rposition(|pair| pair == [0x1a, 0x0b]).unwrap();
+    invalid[drop_and_end] = 0x7c;
     let too_many_bytes = [&hello[..], &[0xff; 20]].concat();
     vec![
         bytes("empty", [], &["not a WebAssembly module"]),
@@ -191,7 +191,7 @@ fn wrong_flags_say_what_would_be_right() {
 
 #[test]
 fn without_qemu_the_message_says_what_to_install() {
-    let mut command = wasmetal();
+    let mut command = wasmetal_directly();
     command
         .env("PATH", "")
         .args(["run", "--accel", "tcg"])
@@ -207,7 +207,7 @@ fn without_qemu_the_message_says_what_to_install() {
 #[test]
 fn without_grub_the_message_says_what_to_install() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = wasmetal();
+    let mut command = wasmetal_directly();
     command
         .env("PATH", "")
         .args(["build", "--iso"])

@@ -5,11 +5,11 @@ mod support;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use support::{KillOnDrop, Outcome, wasmetal, wat};
+use support::{KillOnDrop, Outcome, wasmetal, wasmetal_directly, wat};
 
 /// Starts a program that never ends, and waits for its first line.
 fn start_spinning() -> (KillOnDrop, BufReader<std::process::ChildStdout>) {
-    let mut command = wasmetal();
+    let mut command = wasmetal_directly();
     command
         .args(["run", "--accel", "tcg"])
         .arg(wat("spin"))

@@ -188,7 +188,7 @@ impl Streams {
             let _ = exit_events.send(Event::Ended(bytes));
         });
         let mut copies = Vec::new();
-        for (stream, is_stdout) in [(self.stdout, true), (self.stderr, false), (self.console, true)] {
+        for (stream, is_stdout) in [(self.stdout, true), (self.stderr, false), (self.console, false)] {
             let output: Box<dyn Write + Send> = match connection {
                 Connection::Discard => Box::new(io::sink()),
                 // A copy of the descriptor, for `io::stdout()` would cut the output at line breaks.

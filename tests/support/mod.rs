@@ -8,8 +8,18 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
-/// Returns the command, without arguments.
+/// Longer than anything here takes on a busy machine, in seconds.
+const TIME_LIMIT: &str = "120";
+
+/// Returns the command, without arguments, under a time limit. What runs past it ends with 124.
 pub fn wasmetal() -> Command {
+    let mut command = Command::new("timeout");
+    command.arg(TIME_LIMIT).arg(env!("CARGO_BIN_EXE_wasmetal")).stdin(Stdio::null());
+    command
+}
+
+/// Returns the command without arguments and without a time limit, for tests that signal it or take its tools away.
+pub fn wasmetal_directly() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wasmetal"));
     command.stdin(Stdio::null());
     command
