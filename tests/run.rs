@@ -174,7 +174,9 @@ fn an_unknown_import_traps_only_when_called_if_so_wished() {
     let wish = ["-W", "unknown-imports-trap"];
     let uncalled = module("(if (i32.load (i32.const 0)) (then (call $missing)))");
     run_text(&uncalled, &wish).expect_code(0);
-    run_text(&module("(call $missing)"), &wish).expect_code(134);
+    let outcome = run_text(&module("(call $missing)"), &wish).expect_code(134);
+    let message = "error: wasm trap: call of an import that nothing defines\nwasm backtrace:\n    0: ";
+    assert!(outcome.stderr.starts_with(message), "{}", outcome.stderr);
 }
 
 #[test]

@@ -14,7 +14,10 @@ const TIME_LIMIT: &str = "120";
 /// Returns the command, without arguments, under a time limit. What runs past it ends with 124.
 pub fn wasmetal() -> Command {
     let mut command = Command::new("timeout");
-    command.arg(TIME_LIMIT).arg(env!("CARGO_BIN_EXE_wasmetal")).stdin(Stdio::null());
+    command
+        .arg(TIME_LIMIT)
+        .arg(env!("CARGO_BIN_EXE_wasmetal"))
+        .stdin(Stdio::null());
     command
 }
 

@@ -37,6 +37,13 @@ impl Backtrace {
         }
     }
 
+    /// Tells whether the fault is at the first instruction of something outside the program that the program has called.
+    pub(super) fn is_at_call(&self) -> bool {
+        self.search_from
+            .and_then(|stack_pointer| self.read(stack_pointer))
+            .is_some_and(is_return_address)
+    }
+
     fn read(&self, address: u64) -> Option<u64> {
         let is_inside = address >= self.stack.start && address.checked_add(WORD)? <= self.stack.top;
         if !is_inside || !address.is_multiple_of(WORD) {

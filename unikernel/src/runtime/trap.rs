@@ -54,7 +54,7 @@ pub fn report_if_trap(fault: &Fault) {
     let code = if is_stack_end {
         Some(TrapCode::StackOverflow)
     } else {
-        trap_code_at(fault.instruction)
+        trap_code_at(fault.instruction).or_else(|| undefined_import_at(fault, stack))
     };
     if let Some(code) = code {
         // A failed write has nowhere to be reported.
@@ -112,4 +112,11 @@ fn write_frame(output: &mut impl Write, number: usize, code_offset: u32) -> fmt:
         "{number:>5}: {wasm_offset:#x} - {name} (function {})",
         function.function_index
     )
+}
+
+/// Recognizes the function that stands in for an import which nothing defines: the linker makes it of one trapping instruction
+/// outside the program's code, so the return address of the program's call lies on top of the stack.
+fn undefined_import_at(fault: &Fault, stack: Stack) -> Option<TrapCode> {
+    let is_access = fault.accessed.is_some();
+    (!is_access && Backtrace::new(stack, fault).is_at_call()).then_some(TrapCode::UndefinedImport)
 }
