@@ -26,7 +26,7 @@ pub enum ErrorKind {
     },
     /// The input is a component; this compiler takes core modules.
     #[error(
-        "unknown binary version: this is a WebAssembly component, and only core modules can be compiled (a module can be extracted with `wasm-tools component unbundle`)"
+        "this is a WebAssembly component, and only core modules can be compiled (a module can be extracted with `wasm-tools component unbundle`)"
     )]
     Component,
     /// The input ends too early.

@@ -1,6 +1,7 @@
 //! Compiles functions in parallel: each thread translates a body and runs Cranelift on it, with memory of its own that it
 //! reuses. The results come back in the module's order, so the object does not depend on the number of threads.
 
+use super::isa::Generators;
 use super::listing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::module::{DefinedFuncIndex, FuncIndex, TagIndex, index};
@@ -70,7 +71,7 @@ pub(super) enum RelocationTarget {
 
 /// One thread's memory for compiling.
 pub(super) struct Worker<'a> {
-    isa: &'a dyn TargetIsa,
+    generators: &'a Generators,
     emit: Emit,
     pub context: Context,
     pub builder_context: FunctionBuilderContext,
@@ -79,7 +80,7 @@ pub(super) struct Worker<'a> {
 /// Compiles the bodies of all live functions, in the module's order.
 pub(super) fn compile_all(
     environment: &Environment<'_>,
-    isa: &dyn TargetIsa,
+    generators: &Generators,
     emit: Emit,
 ) -> Result<Vec<(DefinedFuncIndex, CompiledFunction)>> {
     let module = environment.module;
@@ -92,7 +93,7 @@ pub(super) fn compile_all(
     let compiled: Vec<Result<CompiledFunction>> = bodies
         .par_iter()
         .map_init(
-            || Worker::new(isa, emit),
+            || Worker::new(generators, emit),
             |worker, &body| worker.compile_body(environment, body),
         )
         .collect();
@@ -104,9 +105,9 @@ pub(super) fn compile_all(
 }
 
 impl<'a> Worker<'a> {
-    pub fn new(isa: &'a dyn TargetIsa, emit: Emit) -> Worker<'a> {
+    pub fn new(generators: &'a Generators, emit: Emit) -> Worker<'a> {
         Worker {
-            isa,
+            generators,
             emit,
             context: Context::new(),
             builder_context: FunctionBuilderContext::new(),
@@ -130,7 +131,8 @@ impl<'a> Worker<'a> {
             result?;
         }
         let clif = (self.emit == Emit::Clif).then(|| listing::clif(environment.module, function, &self.context.func));
-        let mut compiled = self.compile(function, bytes.range().start)?;
+        let isa = self.generators.for_body(bytes.as_bytes().len());
+        let mut compiled = self.compile_with(isa, function, bytes.range().start)?;
         if let Some(clif) = clif {
             compiled.listing = clif;
         } else if !compiled.listing.is_empty() {
@@ -142,8 +144,12 @@ impl<'a> Worker<'a> {
 
     /// Compiles the function in `context`. `function` and `wasm_offset` serve messages.
     pub fn compile(&mut self, function: FuncIndex, wasm_offset: u64) -> Result<CompiledFunction> {
+        self.compile_with(self.generators.usual(), function, wasm_offset)
+    }
+
+    fn compile_with(&mut self, isa: &dyn TargetIsa, function: FuncIndex, wasm_offset: u64) -> Result<CompiledFunction> {
         self.context.set_disasm(self.emit == Emit::Assembly);
-        let result = self.context.compile(self.isa, &mut ControlPlane::default()).map(|_| ());
+        let result = self.context.compile(isa, &mut ControlPlane::default()).map(|_| ());
         if let Err(error) = result {
             return Err(code_error(function, wasm_offset, error.inner));
         }

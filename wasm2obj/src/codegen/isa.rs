@@ -14,8 +14,48 @@ const DEFAULT_X86_64_CPU: &str = "x86-64-v2";
 const SUGGESTED_CPUS: &str =
     "baseline, native, x86-64-v2, x86-64-v3, x86-64-v4, haswell, skylake, icelake-server, znver3, znver4";
 
-/// Sets up the code generator.
-pub(super) fn build(options: &CompileOptions) -> Result<OwnedTargetIsa> {
+/// The length of a function body in bytes beyond which registers are allocated in one pass: the better allocator splits live
+/// ranges again and again, in time that grows with the square of the length.
+const HUGE_BODY_BYTES: usize = 200_000;
+
+/// The code generator, in one form for most functions and one for huge ones.
+pub(super) struct Generators {
+    usual: OwnedTargetIsa,
+    huge: OwnedTargetIsa,
+}
+
+impl Generators {
+    /// Sets both up.
+    pub fn build(options: &CompileOptions) -> Result<Generators> {
+        let usual_allocator = match options.opt_level {
+            OptLevel::None => SINGLE_PASS,
+            OptLevel::Speed | OptLevel::SpeedAndSize => "backtracking",
+        };
+        Ok(Generators {
+            usual: build(options, usual_allocator)?,
+            huge: build(options, SINGLE_PASS)?,
+        })
+    }
+
+    /// Returns the generator for most functions.
+    pub fn usual(&self) -> &dyn TargetIsa {
+        &*self.usual
+    }
+
+    /// Returns the generator for a function with a body of so many bytes.
+    pub fn for_body(&self, len_bytes: usize) -> &dyn TargetIsa {
+        if len_bytes > HUGE_BODY_BYTES {
+            &*self.huge
+        } else {
+            &*self.usual
+        }
+    }
+}
+
+/// The register allocator that takes linear time.
+const SINGLE_PASS: &str = "single_pass";
+
+fn build(options: &CompileOptions, allocator: &str) -> Result<OwnedTargetIsa> {
     let target = &options.target;
     check_target(target)?;
     let mut builder = match options.cpu {
@@ -37,7 +77,7 @@ pub(super) fn build(options: &CompileOptions) -> Result<OwnedTargetIsa> {
         })?;
     }
     builder
-        .finish(flags(options.opt_level))
+        .finish(flags(options.opt_level, allocator))
         .map_err(|error| target_error(target, error.to_string()))
 }
 
@@ -88,16 +128,16 @@ fn native(target: &Triple) -> Result<Builder> {
     Ok(builder)
 }
 
-fn flags(opt_level: OptLevel) -> settings::Flags {
-    let (opt_level, regalloc) = match opt_level {
-        OptLevel::None => ("none", "single_pass"),
-        OptLevel::Speed => ("speed", "backtracking"),
-        OptLevel::SpeedAndSize => ("speed_and_size", "backtracking"),
+fn flags(opt_level: OptLevel, allocator: &str) -> settings::Flags {
+    let opt_level = match opt_level {
+        OptLevel::None => "none",
+        OptLevel::Speed => "speed",
+        OptLevel::SpeedAndSize => "speed_and_size",
     };
     let mut builder = settings::builder();
     for (name, value) in [
         ("opt_level", opt_level),
-        ("regalloc_algorithm", regalloc),
+        ("regalloc_algorithm", allocator),
         ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
         // Backtraces follow frame pointers, and exceptions restore the stack from them.
         ("preserve_frame_pointers", "true"),

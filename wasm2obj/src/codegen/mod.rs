@@ -40,9 +40,10 @@ const GLUE: FunctionOrigin<'static> = FunctionOrigin {
 
 /// Compiles a module to an object.
 pub(crate) fn compile_module(module: &Module<'_>, usage: &Usage, options: &CompileOptions) -> Result<ObjectFile> {
-    let isa = isa::build(options)?;
-    let environment = Environment::new(module, usage, options, &*isa);
-    let compiled = functions::compile_all(&environment, &*isa, options.emit)?;
+    let generators = isa::Generators::build(options)?;
+    let isa = generators.usual();
+    let environment = Environment::new(module, usage, options, isa);
+    let compiled = functions::compile_all(&environment, &generators, options.emit)?;
     let architecture = match options.target.architecture {
         Architecture::Aarch64(_) => object::Architecture::Aarch64,
         _ => object::Architecture::X86_64,
@@ -51,7 +52,7 @@ pub(crate) fn compile_module(module: &Module<'_>, usage: &Usage, options: &Compi
         environment: &environment,
         plan: Instantiation::plan(&environment),
         writer: ObjectWriter::new(module, architecture),
-        worker: Worker::new(&*isa, Emit::Object),
+        worker: Worker::new(&generators, Emit::Object),
         seen_functions: 0,
     };
     let mut summary = ObjectFile {
@@ -70,7 +71,7 @@ pub(crate) fn compile_module(module: &Module<'_>, usage: &Usage, options: &Compi
             .writer
             .define_function(Symbol::Function(index), function, origin)?;
     }
-    generator.finish(&*isa, options, summary)
+    generator.finish(isa, options, summary)
 }
 
 /// The state of making an object.
