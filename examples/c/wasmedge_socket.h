@@ -21,6 +21,24 @@ typedef struct {
     size_t length;
 } socket_buffer;
 
+/* A result of sock_getaddrinfo: `data` of `address` is a port in network order, then an IP address. The caller links the list. */
+struct socket_address_data {
+    uint8_t family;
+    uint32_t data_length;
+    uint8_t *data;
+};
+struct socket_address_info {
+    uint16_t flags;
+    uint8_t family;
+    uint8_t type;
+    uint32_t protocol;
+    uint32_t address_length;
+    struct socket_address_data *address;
+    char *canonical_name;
+    uint32_t canonical_name_length;
+    struct socket_address_info *next;
+};
+
 WASI_SOCKET(sock_open) uint32_t sock_open(uint32_t family, uint32_t type, uint32_t *fd);
 WASI_SOCKET(sock_bind) uint32_t sock_bind(uint32_t fd, const socket_address *address, uint32_t port);
 WASI_SOCKET(sock_listen) uint32_t sock_listen(uint32_t fd, uint32_t backlog);
@@ -36,6 +54,10 @@ uint32_t sock_send(uint32_t fd, const socket_buffer *buffers, size_t count, uint
 WASI_SOCKET(sock_send_to)
 uint32_t sock_send_to(uint32_t fd, const socket_buffer *buffers, size_t count, const socket_address *address, uint32_t port,
                       uint32_t flags, size_t *length);
+WASI_SOCKET(sock_getaddrinfo)
+uint32_t sock_getaddrinfo(const char *node, size_t node_length, const char *service, size_t service_length,
+                          const struct socket_address_info *hints, struct socket_address_info **results, uint32_t max_count,
+                          uint32_t *count);
 WASI_SOCKET(sock_shutdown) uint32_t sock_shutdown(uint32_t fd, uint32_t how);
 
 #endif

@@ -111,8 +111,9 @@ pub enum Idle {
 /// The network as the calls of a program use it. No method blocks: what cannot be done yet is [`NetError::WouldBlock`] (or
 /// [`NetError::InProgress`] for a connection being made), to be tried again after [`poll`](Self::poll).
 pub trait Network {
-    /// Receives what has arrived, runs what is due, and hands everything queued to the device with one notification.
-    fn poll(&mut self, now_ns: u64);
+    /// Receives what has arrived, runs what is due, and hands everything queued to the device with one notification. Tells whether
+    /// something has happened that an operation may have waited for.
+    fn poll(&mut self, now_ns: u64) -> bool;
 
     /// Asks the device to interrupt when a frame arrives, and tells how long there is nothing to do until then.
     fn prepare_wait(&mut self, now_ns: u64) -> Idle;

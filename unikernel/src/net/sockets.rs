@@ -225,8 +225,8 @@ impl<D: EthernetDevice> Stack<D> {
 pub(super) const PORT_ATTEMPTS: usize = 64;
 
 impl<D: EthernetDevice> Network for Stack<D> {
-    fn poll(&mut self, now_ns: u64) {
-        self.poll_now(now_ns);
+    fn poll(&mut self, now_ns: u64) -> bool {
+        self.poll_now(now_ns)
     }
 
     fn prepare_wait(&mut self, now_ns: u64) -> Idle {

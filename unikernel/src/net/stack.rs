@@ -116,17 +116,19 @@ impl<D: EthernetDevice> Stack<D> {
         }
     }
 
-    pub(super) fn poll_now(&mut self, now_ns: u64) {
+    pub(super) fn poll_now(&mut self, now_ns: u64) -> bool {
         self.now = instant(now_ns).max(self.now);
         self.device.disarm_interrupt();
-        self.receive_batch();
-        self.fire_timers();
+        let has_received = self.receive_batch();
+        let has_fired = self.fire_timers();
         self.time_wait.expire(self.now);
         self.transmit_queued();
-        if self.general_due.is_some_and(|due| due <= self.now) {
+        let is_general_due = self.general_due.is_some_and(|due| due <= self.now);
+        if is_general_due {
             self.poll_general();
         }
         self.device.flush();
+        has_received || has_fired || is_general_due
     }
 
     pub(super) fn idle(&mut self, now_ns: u64) -> Idle {
@@ -155,14 +157,16 @@ impl<D: EthernetDevice> Stack<D> {
         }
     }
 
-    fn receive_batch(&mut self) {
-        for _ in 0..MAX_BATCH_FRAMES {
+    /// Receives frames and tells whether there were any.
+    fn receive_batch(&mut self) -> bool {
+        for count in 0..MAX_BATCH_FRAMES {
             let Some(frame) = self.device.receive() else {
-                return;
+                return count > 0;
             };
             self.receive_frame(&frame);
             self.device.recycle(frame);
         }
+        true
     }
 
     pub(super) fn receive_frame(&mut self, frame: &ReceivedFrame) {
@@ -203,14 +207,18 @@ impl<D: EthernetDevice> Stack<D> {
         }
     }
 
-    fn fire_timers(&mut self) {
+    /// Queues the connections whose timers are due and tells whether there were any.
+    fn fire_timers(&mut self) -> bool {
+        let mut has_fired = false;
         while let Some((time, id)) = self.timers.pop_due(self.now) {
             if let Some(connection) = self.connections.get_mut(id)
                 && Timers::is_live(&mut connection.alarm, time)
             {
+                has_fired = true;
                 self.touch(id);
             }
         }
+        has_fired
     }
 
     fn transmit_queued(&mut self) {

@@ -242,10 +242,14 @@ impl World {
     /// Steps until `done` or the time limit; returns whether it was done.
     pub fn run_until(&mut self, limit_ns: u64, mut done: impl FnMut(&mut World) -> bool) -> bool {
         let end_ns = self.now_ns + limit_ns;
+        let mut was_busy = true;
         while !done(self) {
-            if self.now_ns > end_ns || !self.step() {
-                return done(self);
+            // What `done` does may make something happen although nothing was to happen before.
+            let is_busy = self.step();
+            if self.now_ns > end_ns || !(is_busy || was_busy) {
+                return false;
             }
+            was_busy = is_busy;
         }
         true
     }

@@ -153,7 +153,10 @@ impl Context {
         let mut wake_ns = deadline_ns;
         if let Some(network) = self.network.as_deref_mut() {
             let now_ns = self.platform.monotonic_ns();
-            network.poll(now_ns);
+            // What has arrived since the caller looked may be what it waits for.
+            if network.poll(now_ns) {
+                return;
+            }
             match network.prepare_wait(now_ns) {
                 Idle::No => return,
                 Idle::Until(Some(due_ns)) => {

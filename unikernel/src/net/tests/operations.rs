@@ -241,3 +241,34 @@ fn datagrams_arrive_with_their_sender_and_long_ones_are_cut() {
         );
     }
 }
+
+#[test]
+fn many_datagrams_are_echoed_one_after_the_other() {
+    let mut world = World::new(
+        1,
+        Faults {
+            delay_ns: 1000,
+            ..Faults::default()
+        },
+    );
+    let [client, server] =
+        [CLIENT, SERVER].map(|side| world.stacks[side].open(Family::Ipv4, SocketKind::Datagram).unwrap());
+    world.stacks[SERVER].bind(server, address("0.0.0.0:7")).unwrap();
+    let mut buffer = [0; 1500];
+    for number in 0..1000usize {
+        let sent = pattern(number % 1400 + 1, number as u64);
+        let target = Some(address("10.0.0.2:7"));
+        world.stacks[CLIENT].send(client, &sent, target).unwrap();
+        assert!(world.run_until(5 * SECOND, |world| {
+            let server_stack = &mut world.stacks[SERVER];
+            if let Ok(received) = server_stack.receive(server, &mut buffer, false) {
+                server_stack
+                    .send(server, &buffer[..received.len_bytes], received.from)
+                    .unwrap();
+            }
+            world.stacks[CLIENT]
+                .receive(client, &mut buffer, false)
+                .is_ok_and(|received| buffer[..received.len_bytes] == sent)
+        }));
+    }
+}
