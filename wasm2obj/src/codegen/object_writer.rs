@@ -263,13 +263,7 @@ impl<'a> ObjectWriter<'a> {
             _ => elf::R_X86_64_64,
         };
         for &(offset, target, addend) in &data.addresses {
-            self.add_relocation(
-                section,
-                start + offset,
-                RelocationFlags::Elf { r_type: r_type.into() },
-                target,
-                addend,
-            )?;
+            self.add_relocation(section, start + offset, RelocationFlags::Elf { r_type }, target, addend)?;
         }
         Ok(())
     }
@@ -449,5 +443,5 @@ fn relocation_flags(kind: Reloc, is_call: bool) -> Result<RelocationFlags> {
         Reloc::Aarch64AddAbsLo12Nc => elf::R_AARCH64_ADD_ABS_LO12_NC,
         other => return Err(Error::unsupported(format!("relocation {other}"), 0)),
     };
-    Ok(RelocationFlags::Elf { r_type: r_type.into() })
+    Ok(RelocationFlags::Elf { r_type })
 }

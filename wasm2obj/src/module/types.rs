@@ -198,26 +198,34 @@ impl KeyWriter<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use wasmparser::FuncType;
+    use crate::module::{Module, TypeRegistry};
 
-    fn group(params: &[ValType]) -> RecGroup {
-        RecGroup::implicit(0, SubType::func(FuncType::new(params.iter().copied(), []), false))
+    fn type_ids(registry: &TypeRegistry, text: &str) -> Vec<u32> {
+        let bytes = wat::parse_str(text).unwrap();
+        let (module, _) = Module::parse(&bytes, registry).unwrap();
+        module.types.values().map(|definition| definition.id).collect()
     }
 
     #[test]
-    fn equal_types_have_equal_numbers_and_no_other() {
+    fn equal_types_have_equal_numbers_across_modules_and_no_other() {
         let registry = TypeRegistry::new();
-        let mut types = PrimaryMap::new();
-        for params in [&[ValType::I32][..], &[ValType::I64], &[ValType::I32]] {
-            registry.append_group(&group(params), &mut types);
-        }
-        let ids: Vec<u32> = types
-            .values()
-            .map(|definition: &TypeDefinition| definition.id)
-            .collect();
-        assert_eq!(ids[0], ids[2]);
-        assert_ne!(ids[0], ids[1]);
-        assert!(!ids.contains(&TypeRegistry::NULL_ID));
+        let first = type_ids(
+            &registry,
+            "(module (type (func (param i32))) (type (func (param i64))))",
+        );
+        let second = type_ids(&registry, "(module (type (func)) (type (func (param i32))))");
+        assert_eq!(first[0], second[1]);
+        assert_ne!(first[0], first[1]);
+        assert_ne!(first[0], second[0]);
+        assert!(!first.contains(&TypeRegistry::NULL_ID));
+    }
+
+    #[test]
+    fn a_recursion_group_is_compared_as_a_whole() {
+        let registry = TypeRegistry::new();
+        let alone = type_ids(&registry, "(module (type $a (func (param (ref null $a)))))");
+        let pair = "(module (rec (type $a (func (param (ref null $a)))) (type $b (func))))";
+        assert_ne!(alone[0], type_ids(&registry, pair)[0]);
+        assert_eq!(type_ids(&registry, pair), type_ids(&registry, pair));
     }
 }

@@ -14,14 +14,15 @@ pub(crate) fn table_form(environment: &Environment<'_>, index: TableIndex) -> Ta
     let module = environment.module;
     let table_type = &module.tables[index].table_type;
     let may_change = environment.usage.written_tables.contains(index);
-    if !may_change && !environment.usage.referenced_tables.contains(index) {
-        if let Some(functions) = constant_functions(environment, index) {
-            let uniform_type = uniform_type(environment, &functions);
-            return TableForm::ReadOnly(ReadOnlyTable {
-                functions,
-                uniform_type,
-            });
-        }
+    if !may_change
+        && !environment.usage.referenced_tables.contains(index)
+        && let Some(functions) = constant_functions(environment, index)
+    {
+        let uniform_type = uniform_type(environment, &functions);
+        return TableForm::ReadOnly(ReadOnlyTable {
+            functions,
+            uniform_type,
+        });
     }
     let fixed = !module.is_imported_table(index) && table_type.maximum == Some(table_type.initial);
     TableForm::General {
