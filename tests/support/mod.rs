@@ -3,7 +3,6 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -79,11 +78,6 @@ impl Outcome {
     /// Runs a command to its end.
     pub fn of(command: &mut Command) -> Outcome {
         Outcome::from(command.output().expect("the command starts"))
-    }
-
-    /// Feeds `input` to a command and runs it to its end.
-    pub fn with_input(command: &mut Command, input: File) -> Outcome {
-        Outcome::of(command.stdin(input))
     }
 
     /// Checks the exit code, and shows the rest if it is wrong.
