@@ -162,8 +162,18 @@ impl<'a> TrapTable<'a> {
 }
 
 impl Function<'_> {
-    /// Finds the site at exactly that code offset from the start of the text.
-    pub fn find_site(&self, code_offset: u32) -> Option<Site> {
+    /// Finds the trapping instruction at exactly that code offset from the start of the text.
+    pub fn find_trap(&self, code_offset: u32) -> Option<Site> {
+        self.find_site(code_offset, |site| site.trap.is_some())
+    }
+
+    /// Finds the call that returns to exactly that code offset from the start of the text. A trapping instruction may be
+    /// there as well.
+    pub fn find_call(&self, code_offset: u32) -> Option<Site> {
+        self.find_site(code_offset, |site| site.trap.is_none())
+    }
+
+    fn find_site(&self, code_offset: u32, is_wanted: impl Fn(&Site) -> bool) -> Option<Site> {
         let target = code_offset.checked_sub(self.code_offset)?;
         let mut bytes = self.sites;
         let count = read_unsigned(&mut bytes)?;
@@ -173,13 +183,13 @@ impl Function<'_> {
             let (&kind, rest) = bytes.split_first()?;
             bytes = rest;
             wasm_offset = wasm_offset.checked_add(read_signed(&mut bytes)?)?;
-            if code_offset == target {
-                let trap = TrapCode::from_number(kind);
-                return Some(Site {
-                    code_offset,
-                    trap,
-                    wasm_offset: u32::try_from(wasm_offset).ok()?,
-                });
+            let site = Site {
+                code_offset,
+                trap: TrapCode::from_number(kind),
+                wasm_offset: u32::try_from(wasm_offset).ok()?,
+            };
+            if code_offset == target && is_wanted(&site) {
+                return Some(site);
             }
             if code_offset > target {
                 return None;
@@ -243,20 +253,42 @@ mod tests {
         let table = TrapTable::new(&bytes);
         let first = table.find_function(9).unwrap();
         assert_eq!((first.name, first.function_index), ("first", 3));
-        assert_eq!(first.find_site(4).unwrap().trap, Some(TrapCode::MemoryOutOfBounds));
+        assert_eq!(first.find_trap(4).unwrap().trap, Some(TrapCode::MemoryOutOfBounds));
         assert_eq!(
-            first.find_site(9),
+            first.find_call(9),
             Some(Site {
                 code_offset: 9,
                 trap: None,
                 wasm_offset: 55
             })
         );
-        assert_eq!(first.find_site(5), None);
+        assert_eq!((first.find_trap(5), first.find_call(4)), (None, None));
         let second = table.find_function(33).unwrap();
         assert_eq!(
-            (second.name, second.find_site(32).unwrap().wasm_offset),
+            (second.name, second.find_trap(32).unwrap().wasm_offset),
             ("", 5_000_000)
+        );
+    }
+
+    #[test]
+    fn a_trap_right_behind_a_call_is_told_from_it() {
+        let sites = [None, Some(TrapCode::Unreachable)].map(|trap| Site {
+            code_offset: 5,
+            trap,
+            wasm_offset: 7,
+        });
+        let bytes = encode(&[FunctionSites {
+            code_offset: 0,
+            code_len_bytes: 7,
+            function_index: 0,
+            wasm_offset: 0,
+            name: "",
+            sites: &sites,
+        }]);
+        let function = TrapTable::new(&bytes).find_function(5).unwrap();
+        assert_eq!(
+            (function.find_call(5), function.find_trap(5)),
+            (Some(sites[0]), Some(sites[1]))
         );
     }
 
@@ -272,7 +304,7 @@ mod tests {
         #[test]
         fn damaged_tables_do_not_panic(bytes: Vec<u8>, code_offset: u32) {
             if let Some(function) = TrapTable::new(&bytes).find_function(code_offset) {
-                let _ = function.find_site(code_offset);
+                let _ = (function.find_trap(code_offset), function.find_call(code_offset));
             }
         }
     }

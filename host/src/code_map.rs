@@ -76,13 +76,13 @@ impl CodeMap {
         let offset = code.offset(address)?;
         TrapTable::new(&code.trap_table)
             .find_function(offset)?
-            .find_site(offset)?
+            .find_trap(offset)?
             .trap
     }
 
     /// Returns the frame of a backtrace that an address stands for.
-    pub fn frame(&self, address: u64) -> Option<Frame<'_>> {
+    pub fn frame(&self, address: u64, is_innermost: bool) -> Option<Frame<'_>> {
         let code = self.find(address)?;
-        Frame::find(&TrapTable::new(&code.trap_table), code.offset(address)?)
+        Frame::find(&TrapTable::new(&code.trap_table), code.offset(address)?, is_innermost)
     }
 }

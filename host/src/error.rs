@@ -102,8 +102,8 @@ pub struct Trap {
 impl Trap {
     /// Looks up what the addresses of a trap mean.
     pub fn new(raw: &RawTrap, runtime: &Runtime) -> Trap {
-        let frame = |&address: &u64| {
-            let frame = runtime.code_map.frame(address)?;
+        let frame = |(position, &address): (usize, &u64)| {
+            let frame = runtime.code_map.frame(address, position == 0)?;
             Some(Frame {
                 function_index: frame.function_index,
                 name: frame.name.to_owned(),
@@ -112,7 +112,7 @@ impl Trap {
         };
         Trap {
             code: raw.code,
-            frames: raw.addresses().iter().filter_map(frame).collect(),
+            frames: raw.addresses().iter().enumerate().filter_map(frame).collect(),
             memory_fault: raw.fault_address.and_then(|address| runtime.memory_fault(address)),
         }
     }

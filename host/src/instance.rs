@@ -188,12 +188,14 @@ impl Store {
 
     fn compile_options(&self, externs: &[Extern], windows: &[Window]) -> CompileOptions {
         let imported = externs.iter().filter_map(|import| match import {
-            // SAFETY: the address is of a `MemoryInstance` in a module that is loaded.
             Extern::Item(Item {
                 entity: EntityType::Memory(_),
                 address,
                 ..
-            }) => unsafe { Some((*(*address as *const MemoryInstance)).base) },
+            }) => {
+                // SAFETY: the address is of a `MemoryInstance` in a module that is loaded.
+                Some(unsafe { (*(*address as *const MemoryInstance)).base })
+            }
             _ => None,
         });
         CompileOptions {

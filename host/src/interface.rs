@@ -112,8 +112,14 @@ impl InterfaceReader {
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
                         let import = import?;
-                        imported.push(import.ty, interface.imports.len());
-                        let entity = interface.types().entity_type_from_import(&import);
+                        let index = imported.push(import.ty, interface.imports.len());
+                        let types = interface.types();
+                        // What the import says names types by index; what the module's index spaces say, by identity.
+                        let entity = match import.ty {
+                            TypeRef::Table(_) => Some(EntityType::Table(types.table_at(index))),
+                            TypeRef::Global(_) => Some(EntityType::Global(types.global_at(index))),
+                            _ => types.entity_type_from_import(&import),
+                        };
                         interface.imports.push(Import {
                             module: import.module.to_owned(),
                             name: import.name.to_owned(),
@@ -153,14 +159,17 @@ struct ImportedItems {
 }
 
 impl ImportedItems {
-    fn push(&mut self, item: TypeRef, import: usize) {
-        match item {
-            TypeRef::Func(_) | TypeRef::FuncExact(_) => self.functions.push(import),
-            TypeRef::Table(_) => self.tables.push(import),
-            TypeRef::Memory(_) => self.memories.push(import),
-            TypeRef::Global(_) => self.globals.push(import),
-            TypeRef::Tag(_) => self.tags.push(import),
-        }
+    /// Adds an import and returns its index in its space.
+    fn push(&mut self, item: TypeRef, import: usize) -> u32 {
+        let space = match item {
+            TypeRef::Func(_) | TypeRef::FuncExact(_) => &mut self.functions,
+            TypeRef::Table(_) => &mut self.tables,
+            TypeRef::Memory(_) => &mut self.memories,
+            TypeRef::Global(_) => &mut self.globals,
+            TypeRef::Tag(_) => &mut self.tags,
+        };
+        space.push(import);
+        space.len() as u32 - 1
     }
 
     fn find(&self, kind: ExternalKind, index: u32) -> Option<usize> {
@@ -332,6 +341,17 @@ mod tests {
             r#"(global (export "g") i32 (i32.const 0))"#,
             r#"(import "m" "g" (global (mut i32)))"#
         ));
+    }
+
+    #[test]
+    fn references_to_types_are_compared_by_identity() {
+        let given = r#"(type $t (func)) (global (export "g") (ref null $t) (ref.null $t))"#;
+        let import = r#"(import "m" "g" (global (ref null $t)))"#;
+        assert!(compatible(
+            given,
+            &format!("(type (func (param i32))) (type $t (func)) {import}")
+        ));
+        assert!(!compatible(given, &format!("(type $t (func (param i32))) {import}")));
     }
 
     #[test]

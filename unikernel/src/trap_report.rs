@@ -38,10 +38,16 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Looks up a code offset from the start of a module's code.
-    pub fn find(table: &TrapTable<'a>, code_offset: u32) -> Option<Frame<'a>> {
+    /// Looks up a code offset from the start of a module's code: of the trapping instruction for the innermost frame, else of
+    /// the instruction behind a call.
+    pub fn find(table: &TrapTable<'a>, code_offset: u32, is_innermost: bool) -> Option<Frame<'a>> {
         let function = table.find_function(code_offset)?;
-        let site = function.find_site(code_offset);
+        let trap = if is_innermost {
+            function.find_trap(code_offset)
+        } else {
+            None
+        };
+        let site = trap.or_else(|| function.find_call(code_offset));
         Some(Frame {
             wasm_offset: site.map_or(function.wasm_offset, |site| site.wasm_offset),
             name: function.name,

@@ -97,8 +97,6 @@ impl Iterator for Backtrace {
 fn is_return_address(word: u64) -> bool {
     module::code_offset(word).is_some_and(|offset| {
         let function = module::trap_table().find_function(offset);
-        function
-            .and_then(|function| function.find_site(offset))
-            .is_some_and(|site| site.trap.is_none())
+        function.and_then(|function| function.find_call(offset)).is_some()
     })
 }

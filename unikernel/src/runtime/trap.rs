@@ -1,14 +1,5 @@
-//! How a trap is told from a bug of the kernel, and its report.
-//!
-//! ```text
-//! error: wasm trap: integer divide by zero
-//! wasm backtrace:
-//!     0: 0x4d - divide (function 3)
-//!     1: 0x61 - _start (function 4)
-//! ```
-//!
-//! Offsets count from the start of the module's file. The report is written to standard error and ends the program with the
-//! status of an abort.
+//! How a trap is told from a bug of the kernel. Its report ([`crate::trap_report`]) is written to standard error and ends the
+//! program with the status of an abort.
 
 use super::backtrace::Backtrace;
 use super::{linear_memory, module};
@@ -16,11 +7,9 @@ use crate::arch::SingleCore;
 use crate::drivers::console::ErrorOutput;
 use crate::exit::{self, ExitStatus};
 use crate::memory::Stack;
+use crate::trap_report::{Frame, MemoryFault, write_trap_report};
 use abi::trap_code::TrapCode;
 use core::fmt::{self, Write};
-
-/// How many frames are printed.
-const FRAME_LIMIT: usize = 100;
 
 /// Where the program runs.
 static PROGRAM_STACK: SingleCore<Option<Stack>> = SingleCore::new(None);
@@ -65,53 +54,18 @@ pub fn report_if_trap(fault: &Fault) {
 
 fn trap_code_at(instruction: u64) -> Option<TrapCode> {
     let offset = module::code_offset(instruction)?;
-    module::trap_table().find_function(offset)?.find_site(offset)?.trap
+    module::trap_table().find_function(offset)?.find_trap(offset)?.trap
 }
 
 fn write_report(output: &mut impl Write, code: TrapCode, fault: &Fault, stack: Stack) -> fmt::Result {
-    writeln!(output, "error: wasm trap: {}", code.message())?;
-    if code == TrapCode::MemoryOutOfBounds
-        && let Some((length_bytes, offset)) = fault.accessed.and_then(linear_memory::find_window)
-    {
-        writeln!(
-            output,
-            "memory fault at address {offset:#x} in linear memory of size {length_bytes:#x}"
-        )?;
-    }
-    writeln!(output, "wasm backtrace:")?;
-    let mut frame_count = 0;
-    for address in core::iter::once(fault.instruction).chain(Backtrace::new(stack, fault)) {
-        let Some(offset) = module::code_offset(address) else {
-            continue;
-        };
-        if frame_count < FRAME_LIMIT {
-            write_frame(output, frame_count, offset)?;
-        }
-        frame_count += 1;
-    }
-    if frame_count > FRAME_LIMIT {
-        writeln!(output, "    ... {} more", frame_count - FRAME_LIMIT)?;
-    }
-    Ok(())
-}
-
-fn write_frame(output: &mut impl Write, number: usize, code_offset: u32) -> fmt::Result {
-    let Some(function) = module::trap_table().find_function(code_offset) else {
-        return writeln!(output, "{number:>5}: <outside any function>");
-    };
-    let wasm_offset = function
-        .find_site(code_offset)
-        .map_or(function.wasm_offset, |site| site.wasm_offset);
-    let name = if function.name.is_empty() {
-        "<unnamed>"
-    } else {
-        function.name
-    };
-    writeln!(
-        output,
-        "{number:>5}: {wasm_offset:#x} - {name} (function {})",
-        function.function_index
-    )
+    let memory_fault = fault.accessed.and_then(linear_memory::find_window);
+    let memory_fault = memory_fault.map(|(length_bytes, offset)| MemoryFault { offset, length_bytes });
+    let table = module::trap_table();
+    let innermost = module::code_offset(fault.instruction).map(|offset| Frame::find(&table, offset, true));
+    let callers = Backtrace::new(stack, fault)
+        .filter_map(module::code_offset)
+        .map(|offset| Frame::find(&table, offset, false));
+    write_trap_report(output, code, memory_fault, innermost.into_iter().chain(callers))
 }
 
 /// Recognizes the function that stands in for an import which nothing defines: the linker makes it of one trapping instruction
