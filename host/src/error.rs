@@ -120,12 +120,10 @@ impl Trap {
     /// Returns the report that a user reads, in the words of the guest.
     pub fn report(&self) -> String {
         let mut text = String::new();
-        let frames = self.frames.iter().map(|frame| {
-            Some(trap_report::Frame {
-                wasm_offset: frame.wasm_offset,
-                name: &frame.name,
-                function_index: frame.function_index,
-            })
+        let frames = self.frames.iter().map(|frame| trap_report::Frame {
+            wasm_offset: frame.wasm_offset,
+            name: &frame.name,
+            function_index: frame.function_index,
         });
         write_trap_report(&mut text, self.code, self.memory_fault, frames).expect("a string takes everything");
         text

@@ -7,7 +7,7 @@
 use wasmparser::types::{CoreTypeId, EntityType, Types, TypesRef};
 use wasmparser::{
     AbstractHeapType, CompositeInnerType, ExternalKind, FuncType, HeapType, MemoryType, Parser, Payload, RefType,
-    TypeRef, ValType, Validator, WasmFeatures,
+    TypeRef, ValType, ValidPayload, Validator, WasmFeatures,
 };
 
 /// One import.
@@ -87,19 +87,21 @@ impl std::fmt::Debug for InterfaceReader {
 impl Default for InterfaceReader {
     fn default() -> InterfaceReader {
         InterfaceReader {
-            validator: Validator::new_with_features(WasmFeatures::all()),
+            validator: Validator::new_with_features(features()),
         }
     }
 }
 
 impl InterfaceReader {
-    /// Validates a module and reads its interface.
+    /// Validates a module, but for its function bodies, and reads its interface.
     ///
     /// # Errors
     /// If the module is malformed or invalid.
     pub fn read(&mut self, wasm: &[u8]) -> wasmparser::Result<Interface> {
+        // A validator is of no more use after an error, so one that keeps no types tries first.
+        validate_declarations(&mut Validator::new_with_features(features()), wasm)?;
         self.validator.reset();
-        let types = self.validator.validate_all(wasm)?;
+        let types = validate_declarations(&mut self.validator, wasm)?;
         let mut interface = Interface {
             imports: Vec::new(),
             exports: Vec::new(),
@@ -146,6 +148,21 @@ impl InterfaceReader {
         }
         Ok(interface)
     }
+}
+
+/// Everything but components: what is valid is for the compiler to say.
+fn features() -> WasmFeatures {
+    WasmFeatures::all().difference(WasmFeatures::COMPONENT_MODEL)
+}
+
+fn validate_declarations(validator: &mut Validator, wasm: &[u8]) -> wasmparser::Result<Types> {
+    let mut types = None;
+    for payload in Parser::new(0).parse_all(wasm) {
+        if let ValidPayload::End(found) = validator.payload(&payload?)? {
+            types = Some(found);
+        }
+    }
+    Ok(types.expect("the parser reports the end or an error"))
 }
 
 /// For each index space, the imports that open it.
@@ -341,6 +358,18 @@ mod tests {
             r#"(global (export "g") i32 (i32.const 0))"#,
             r#"(import "m" "g" (global (mut i32)))"#
         ));
+    }
+
+    #[test]
+    fn an_invalid_module_does_not_spoil_the_reader() {
+        let mut reader = InterfaceReader::default();
+        assert!(reader.read(b"\0asm\x0d\0\x01\0").is_err());
+        assert!(
+            reader
+                .read(&wat::parse_str("(module (export \"f\" (func 0)))").unwrap())
+                .is_err()
+        );
+        assert!(reader.read(b"\0asm\x01\0\0\0").is_ok());
     }
 
     #[test]

@@ -11,6 +11,8 @@
 //! Limits: x86-64 Linux; one thread per store.
 
 pub mod arena;
+#[path = "../../src/bake.rs"]
+pub mod bake;
 pub mod code_map;
 pub mod error;
 pub mod exception;

@@ -1,14 +1,15 @@
 //! The command `host`: runs a WASI program in this process, natively and with the unikernel's own WASI code.
 //!
 //! ```text
-//! host run FILE [--env NAME=VALUE]… [--bench] [--bounds-checks mmu|explicit] [--cpu NAME] [-- ARG…]
+//! host run FILE [--env NAME=VALUE]… [--bake HOST[::GUEST]]… [--bench] [--bounds-checks mmu|explicit] [--cpu NAME] [-- ARG…]
 //! ```
 //!
 //! Exits with the program's code, with 134 after a trap and with 2 if the program cannot be run.
 
+use abi::baked_tree::Builder;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use host::program::{Ended, Program};
-use host::{Error, StoreOptions};
+use host::{Error, StoreOptions, bake};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -35,6 +36,9 @@ struct RunFlags {
     /// Set an environment variable, NAME=VALUE.
     #[arg(long = "env", value_name = "NAME=VALUE")]
     environment: Vec<String>,
+    /// Give the program a copy of a folder, HOST[::GUEST].
+    #[arg(long = "bake", visible_alias = "dir", value_name = "HOST[::GUEST]")]
+    folders: Vec<String>,
     /// Print the time between `bench.start` and `bench.end` to standard error, as JSON.
     #[arg(long)]
     bench: bool,
@@ -77,7 +81,7 @@ fn run(flags: &RunFlags) -> anyhow::Result<u8> {
             .iter()
             .map(|variable| variable.clone().into_bytes())
             .collect(),
-        baked_tree: Vec::new(),
+        baked_tree: bake_folders(&flags.folders)?,
         store: store_options(flags),
     };
     let Ended { result, benchmark } = program.run(&wasm);
@@ -114,6 +118,18 @@ fn arguments(flags: &RunFlags) -> Vec<Vec<u8>> {
         .chain(flags.arguments.iter().cloned())
         .map(String::into_bytes)
         .collect()
+}
+
+fn bake_folders(folders: &[String]) -> anyhow::Result<Vec<u8>> {
+    let mut tree = Builder::new();
+    for folder in folders {
+        let (host, guest) = folder.split_once("::").unwrap_or((folder, folder));
+        bake::bake_folder(&mut tree, Path::new(host), guest.as_bytes())?;
+    }
+    if tree.is_empty() {
+        return Ok(Vec::new());
+    }
+    tree.encode().map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 fn store_options(flags: &RunFlags) -> StoreOptions {

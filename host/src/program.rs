@@ -101,8 +101,8 @@ impl Program {
             arguments: self.arguments,
             environment: self.environment,
             baked_tree: BakedTree::new(tree).unwrap_or(BakedTree::EMPTY),
-            file_memory_limit_bytes: FILE_MEMORY_LIMIT_BYTES,
             network_words: Vec::new(),
+            file_memory_limit_bytes: FILE_MEMORY_LIMIT_BYTES,
         })
     }
 }

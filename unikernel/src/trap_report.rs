@@ -11,7 +11,7 @@
 //! Offsets count from the start of the module's file. Read first: [`write_trap_report`].
 
 use abi::trap_code::TrapCode;
-use abi::trap_table::TrapTable;
+use abi::trap_table::{NO_FUNCTION, TrapTable};
 use core::fmt::{self, Write};
 
 /// How many frames are printed.
@@ -39,9 +39,11 @@ pub struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// Looks up a code offset from the start of a module's code: of the trapping instruction for the innermost frame, else of
-    /// the instruction behind a call.
+    /// the instruction behind a call. Code that the compiler made, for no function of the module, is no frame.
     pub fn find(table: &TrapTable<'a>, code_offset: u32, is_innermost: bool) -> Option<Frame<'a>> {
-        let function = table.find_function(code_offset)?;
+        let function = table
+            .find_function(code_offset)
+            .filter(|function| function.function_index != NO_FUNCTION)?;
         let trap = if is_innermost {
             function.find_trap(code_offset)
         } else {
@@ -56,7 +58,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Writes the report. `frames` are the innermost first; `None` is code outside any function.
+/// Writes the report. `frames` are the innermost first.
 ///
 /// # Errors
 /// Those of `output`.
@@ -64,7 +66,7 @@ pub fn write_trap_report<'a>(
     output: &mut impl Write,
     code: TrapCode,
     fault: Option<MemoryFault>,
-    frames: impl Iterator<Item = Option<Frame<'a>>>,
+    frames: impl Iterator<Item = Frame<'a>>,
 ) -> fmt::Result {
     writeln!(output, "error: wasm trap: {}", code.message())?;
     if let Some(MemoryFault { offset, length_bytes }) = fault.filter(|_| code == TrapCode::MemoryOutOfBounds) {
@@ -87,15 +89,12 @@ pub fn write_trap_report<'a>(
     Ok(())
 }
 
-fn write_frame(output: &mut impl Write, number: usize, frame: Option<Frame<'_>>) -> fmt::Result {
-    let Some(Frame {
+fn write_frame(output: &mut impl Write, number: usize, frame: Frame<'_>) -> fmt::Result {
+    let Frame {
         wasm_offset,
         name,
         function_index,
-    }) = frame
-    else {
-        return writeln!(output, "{number:>5}: <outside any function>");
-    };
+    } = frame;
     let name = if name.is_empty() { "<unnamed>" } else { name };
     writeln!(
         output,
@@ -119,13 +118,7 @@ mod tests {
             length_bytes: 0x10000,
         };
         let mut text = String::new();
-        write_trap_report(
-            &mut text,
-            code,
-            Some(fault),
-            core::iter::repeat_n(Some(frame), frame_count),
-        )
-        .unwrap();
+        write_trap_report(&mut text, code, Some(fault), core::iter::repeat_n(frame, frame_count)).unwrap();
         text
     }
 

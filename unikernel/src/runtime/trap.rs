@@ -61,10 +61,10 @@ fn write_report(output: &mut impl Write, code: TrapCode, fault: &Fault, stack: S
     let memory_fault = fault.accessed.and_then(linear_memory::find_window);
     let memory_fault = memory_fault.map(|(length_bytes, offset)| MemoryFault { offset, length_bytes });
     let table = module::trap_table();
-    let innermost = module::code_offset(fault.instruction).map(|offset| Frame::find(&table, offset, true));
+    let innermost = module::code_offset(fault.instruction).and_then(|offset| Frame::find(&table, offset, true));
     let callers = Backtrace::new(stack, fault)
         .filter_map(module::code_offset)
-        .map(|offset| Frame::find(&table, offset, false));
+        .filter_map(|offset| Frame::find(&table, offset, false));
     write_trap_report(output, code, memory_fault, innermost.into_iter().chain(callers))
 }
 

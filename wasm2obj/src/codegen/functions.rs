@@ -216,9 +216,9 @@ fn sites(compiled: &CompiledCode, function_wasm_offset: u32) -> Vec<Site> {
         .map(|trap| (trap.offset, Some(our_trap_code(trap.code))));
     let calls = compiled.buffer.call_sites().map(|call| (call.ret_addr, None));
     let mut sites: Vec<(u32, Option<TrapCode>)> = traps.chain(calls).collect();
-    // Where a call returns to a trapping instruction, the trap is what matters.
-    sites.sort_by_key(|&(offset, trap)| (offset, trap.is_none()));
-    sites.dedup_by_key(|&mut (offset, _)| offset);
+    // A call may return to a trapping instruction: then both are sites.
+    sites.sort_by_key(|&(offset, trap)| (offset, trap.map(|trap| trap as u8)));
+    sites.dedup();
     let locations = compiled.buffer.get_srclocs_sorted();
     let mut position = 0;
     sites

@@ -1,0 +1,54 @@
+//! The specification's test suite, all of it, with both ways to check bounds.
+
+use host::spec::expectations::Expectations;
+use host::spec::pool;
+use host::spec::suites::{self, ScriptFile};
+use std::path::Path;
+use wasm2obj::BoundsChecks;
+
+fn run(scripts: &[ScriptFile], bounds_checks: BoundsChecks) {
+    let program = Path::new(env!("CARGO_BIN_EXE_wast"));
+    let summary = pool::run(program, scripts, bounds_checks, &Expectations::built_in(), &|_| {});
+    let failures = summary.files.iter().flat_map(|file| {
+        let line = |failure: &host::spec::Failure| format!("{}:{}: {}", file.name, failure.line, failure.message);
+        file.failures.iter().map(line)
+    });
+    let failures: Vec<String> = failures.collect();
+    assert!(
+        failures.is_empty(),
+        "{} failures:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    println!(
+        "{} commands run, {} passed, {} skipped",
+        summary.run, summary.passed, summary.skipped
+    );
+}
+
+fn run_shared(bounds_checks: BoundsChecks) {
+    match fixtures::shared("spec") {
+        Some(folder) => run(&suites::read(&folder).unwrap(), bounds_checks),
+        None => fixtures::skip("WebAssembly/testsuite", "it is not beside the workspace"),
+    }
+}
+
+#[test]
+fn the_bundled_suite_passes_with_mmu_bounds_checks() {
+    run(&suites::bundled(), BoundsChecks::Mmu);
+}
+
+#[test]
+fn the_bundled_suite_passes_with_explicit_bounds_checks() {
+    run(&suites::bundled(), BoundsChecks::Explicit);
+}
+
+#[test]
+fn the_shared_suite_passes_with_mmu_bounds_checks() {
+    run_shared(BoundsChecks::Mmu);
+}
+
+#[test]
+fn the_shared_suite_passes_with_explicit_bounds_checks() {
+    run_shared(BoundsChecks::Explicit);
+}
