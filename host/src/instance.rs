@@ -20,9 +20,8 @@ use linker::{InMemoryOptions, Input, MemoryImage};
 use std::collections::HashMap;
 use std::sync::Arc;
 use wasm2obj::{BoundsChecks, CompileOptions, Cpu, TypeRegistry};
-use wasmparser::FuncType;
-use wasmparser::ValType;
 use wasmparser::types::EntityType;
+use wasmparser::{FuncType, ValType};
 
 /// How a store compiles and runs modules.
 #[derive(Clone, Debug)]
@@ -427,14 +426,6 @@ impl Store {
     /// Returns what an instance exports under a name.
     pub fn export(&self, id: InstanceId, name: &str) -> Option<Item> {
         self.instances[id.0].as_ref()?.items.get(name).copied()
-    }
-
-    /// Returns the names of what an instance exports.
-    pub fn export_names(&self, id: InstanceId) -> impl Iterator<Item = &str> {
-        let exports = self.instances[id.0]
-            .as_ref()
-            .map(|instance| instance.interface.exports.as_slice());
-        exports.unwrap_or_default().iter().map(|export| export.name.as_str())
     }
 
     /// Returns the type of an exported function.
