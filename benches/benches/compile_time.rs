@@ -19,7 +19,10 @@ fn compile_time(criterion: &mut Criterion) {
         return fixtures::skip("compile time", "there is no ../shared/sightglass");
     };
     println!("threads: {}", rayon::current_num_threads());
-    let options = CompileOptions { cpu: Cpu::Native, ..CompileOptions::default() };
+    let options = CompileOptions {
+        cpu: Cpu::Native,
+        ..CompileOptions::default()
+    };
     let engine = wasmtime::Engine::default();
     let mut group = criterion.benchmark_group("compile_time");
     group.sample_size(SAMPLES).measurement_time(MEASUREMENT_TIME);

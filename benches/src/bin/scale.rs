@@ -43,13 +43,21 @@ fn compile_one(kind: &str, size: &str) -> Result<()> {
     let start = Instant::now();
     let object = wasm2obj::compile(&module, &CompileOptions::default())?;
     let time_ms = start.elapsed().as_secs_f64() * 1e3;
-    println!("{} {} {time_ms} {}", module.len(), object.bytes.len(), peak_memory_kib()?);
+    println!(
+        "{} {} {time_ms} {}",
+        module.len(),
+        object.bytes.len(),
+        peak_memory_kib()?
+    );
     Ok(())
 }
 
 fn peak_memory_kib() -> Result<u64> {
     let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc/self/status")?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .context("no VmHWM in /proc/self/status")?;
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
@@ -58,7 +66,10 @@ fn measure(kinds: &[String]) -> Result<()> {
         [] => Kind::ALL.to_vec(),
         names => names.iter().map(|name| find_kind(name)).collect::<Result<_>>()?,
     };
-    println!("{:<10} {:>8} {:>10} {:>10} {:>9} {:>9} {:>9}", "kind", "size", "wasm B", "object B", "ms", "MiB", "growth");
+    println!(
+        "{:<10} {:>8} {:>10} {:>10} {:>9} {:>9} {:>9}",
+        "kind", "size", "wasm B", "object B", "ms", "MiB", "growth"
+    );
     for kind in kinds {
         let mut first_rate = None;
         for fraction in FRACTIONS {
@@ -80,11 +91,20 @@ fn measure(kinds: &[String]) -> Result<()> {
 fn fastest_run(kind: Kind, size: u32) -> Result<[f64; 4]> {
     let mut fastest = [f64::MAX; 4];
     for _ in 0..RUNS {
-        let output = Command::new(std::env::current_exe()?).args(["--one", kind.name(), &size.to_string()]).output()?;
-        ensure!(output.status.success(), "{} {size}: {}", kind.name(), String::from_utf8_lossy(&output.stderr));
+        let output = Command::new(std::env::current_exe()?)
+            .args(["--one", kind.name(), &size.to_string()])
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "{} {size}: {}",
+            kind.name(),
+            String::from_utf8_lossy(&output.stderr)
+        );
         let text = String::from_utf8(output.stdout)?;
         let numbers: Vec<f64> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-        let Ok(run) = <[f64; 4]>::try_from(numbers) else { bail!("unexpected output: {text}") };
+        let Ok(run) = <[f64; 4]>::try_from(numbers) else {
+            bail!("unexpected output: {text}")
+        };
         if run[2] < fastest[2] {
             fastest = run;
         }
