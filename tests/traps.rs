@@ -23,8 +23,8 @@ fn check(name: &str, message: &str, is_culprit: impl Fn(&Operator<'_>) -> bool) 
     let frames = frames(&outcome);
     assert!(frames.len() >= 3, "{}", outcome.stderr);
     assert_eq!(
-        (frames[0].1.as_str(), frames[1].1.as_str()),
-        ("culprit", "caller"),
+        (frames[0].1.as_str(), frames[1].1.as_str(), frames[2].1.as_str()),
+        ("culprit", "caller", "_start"),
         "{}",
         outcome.stderr
     );

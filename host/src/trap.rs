@@ -29,10 +29,6 @@ const GUARD_BYTES: u64 = 1 << 20;
 const ALTERNATE_STACK_BYTES: usize = 64 * 1024;
 
 /// How a call of compiled code ended.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a signal handler makes it, which must not allocate"
-)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(
     clippy::large_enum_variant,

@@ -69,7 +69,7 @@ fn accesses_trap_exactly_at_the_end_of_memory() {
         trap_at_end.report(),
         "error: wasm trap: out of bounds memory access\n\
          memory fault at address 0x10000 in linear memory of size 0x10000\n\
-         wasm backtrace:\n    0: 0x37 - <unnamed> (function 0)\n"
+         wasm backtrace:\n    0: 0x37 - load (function 0)\n"
     );
     assert_eq!(store.call(instance, "grow", &[]).unwrap(), [1]);
     assert_eq!(store.call(instance, "load", &[65536]).unwrap(), [0]);

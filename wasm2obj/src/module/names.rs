@@ -1,4 +1,5 @@
-//! Function names from the `name` section. They serve messages only: a damaged section is ignored, as the specification asks.
+//! Function names, from the `name` section or, where that is silent, from exports. They serve messages only: a damaged section
+//! is ignored, as the specification asks.
 
 use super::index::FuncIndex;
 use super::parse::index;
@@ -25,6 +26,11 @@ impl<'data> Names<'data> {
                 self.functions.insert(index(naming.index), naming.name);
             }
         }
+    }
+
+    /// Names a function by its export unless it has a name. The name section, which comes later in a module, goes before this.
+    pub(super) fn name_by_export(&mut self, function: FuncIndex, export: &'data str) {
+        self.functions.entry(function).or_insert(export);
     }
 
     /// Returns the name of a function, or the empty string.

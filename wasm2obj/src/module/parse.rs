@@ -210,6 +210,9 @@ impl<'data> Module<'data> {
             ExternalKind::Global => ExportedItem::Global(index(export.index)),
             ExternalKind::Tag => ExportedItem::Tag(index(export.index)),
         };
+        if let ExportedItem::Function(function) = item {
+            self.names.name_by_export(function, export.name);
+        }
         self.exports.push(Export {
             name: export.name,
             item,

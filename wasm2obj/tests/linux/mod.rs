@@ -1,5 +1,7 @@
 //! Linux programs made of objects: `examples/linux-shim/shim.c` and a C compiler, on x86-64 and, emulated, on aarch64.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
