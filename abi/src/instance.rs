@@ -15,7 +15,7 @@ pub struct ModuleDescriptor {
     pub abi_version: u32,
     /// Reserved, zero.
     pub reserved: u32,
-    /// CPU features that the code needs: a set of [`cpu_features`](crate::instance::cpu_features) bits.
+    /// CPU features that the code needs: a set of [`cpu_features`] bits.
     pub cpu_features: u64,
     /// Address of the first byte of the application's code.
     pub text_start: u64,
