@@ -5,6 +5,7 @@
 
 mod linux;
 
+use fixtures::scale::{self, Kind};
 use linux::{AARCH64, Platform, Toolchain, X86_64};
 use std::fs;
 
@@ -54,9 +55,11 @@ fn runs_generated_programs(platform: Platform) {
         return;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for kind in fixtures::scale::Kind::ALL {
+    // The long body is compiled in another way than the short one.
+    let long_body = (Kind::Body, Kind::Body.large());
+    for (kind, size) in Kind::ALL.map(|kind| (kind, 300)).into_iter().chain([long_body]) {
         let module = folder.path().join("m.wasm");
-        fs::write(&module, fixtures::scale::module(kind, 300)).expect("writable");
+        fs::write(&module, scale::module(kind, size)).expect("writable");
         let output = toolchain.run(&module);
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(

@@ -41,7 +41,7 @@
 ;; @0049                               return v2
 ;; }
 ;;
-;; ;; function 2, body at 0x4b
+;; ;; function 2 call, body at 0x4b
 ;; function u0:2(i32) -> i32 tail {
 ;;     gv0 = symbol colocated userextname0          ;; code addresses of table 0
 ;;     sig0 = (i32, i32) -> i32 tail

@@ -40,7 +40,7 @@
 ;;   popq %rbp
 ;;   retq
 ;;
-;; ;; function 2, body at 0x4b
+;; ;; function 2 call, body at 0x4b
 ;;   pushq %rbp
 ;;   movq %rsp, %rbp
 ;; block0:

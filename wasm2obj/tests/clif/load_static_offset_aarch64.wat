@@ -5,7 +5,7 @@
     local.get 0
     i32.load offset=16))
 
-;; ;; function 0, body at 0x27
+;; ;; function 0 load, body at 0x27
 ;;   stp fp, lr, [sp, #-16]!
 ;;   mov fp, sp
 ;; block0:

@@ -9,7 +9,7 @@
     local.get 0
     i32.store))
 
-;; ;; function 0, body at 0x33
+;; ;; function 0 load, body at 0x33
 ;; function u0:0() -> i32 tail {
 ;;                                 block0:
 ;;                                     ;; i32.const
@@ -24,7 +24,7 @@
 ;; @0039                               return v0
 ;; }
 ;;
-;; ;; function 1, body at 0x3b
+;; ;; function 1 store, body at 0x3b
 ;; function u0:1(i32) tail {
 ;;                                 block0(v0: i32):
 ;;                                     ;; i32.const

@@ -9,7 +9,7 @@
     local.get 0
     i32.store))
 
-;; ;; function 0, body at 0x33
+;; ;; function 0 load, body at 0x33
 ;;   pushq %rbp
 ;;   movq %rsp, %rbp
 ;; block0:
@@ -22,7 +22,7 @@
 ;;   popq %rbp
 ;;   retq
 ;;
-;; ;; function 1, body at 0x3b
+;; ;; function 1 store, body at 0x3b
 ;;   pushq %rbp
 ;;   movq %rsp, %rbp
 ;; block0:

@@ -5,7 +5,7 @@
     local.get 0
     i64.load offset=8))
 
-;; ;; function 0, body at 0x27
+;; ;; function 0 load, body at 0x27
 ;; function u0:0(i64) -> i64 tail {
 ;;     gv0 = symbol colocated userextname0          ;; memory 0
 ;;

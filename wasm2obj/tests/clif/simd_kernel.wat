@@ -30,7 +30,7 @@
       br_if $next
     end))
 
-;; ;; function 0, body at 0x2a
+;; ;; function 0 saxpy, body at 0x2a
 ;; function u0:0(f32, i32, i32, i32) tail {
 ;;     const0 = 0x00000000000000000000000000000000
 ;;

@@ -30,7 +30,7 @@
       br_if $next
     end))
 
-;; ;; function 0, body at 0x2a
+;; ;; function 0 saxpy, body at 0x2a
 ;;   stp fp, lr, [sp, #-16]!
 ;;   mov fp, sp
 ;; block0:

@@ -30,7 +30,7 @@
       br_if $next
     end))
 
-;; ;; function 0, body at 0x2a
+;; ;; function 0 saxpy, body at 0x2a
 ;;   pushq %rbp
 ;;   movq %rsp, %rbp
 ;; block0:

@@ -32,7 +32,7 @@
 ;; @0030                               trap user14                                  ;; traps: uncaught exception
 ;; }
 ;;
-;; ;; function 1, body at 0x34
+;; ;; function 1 catch, body at 0x34
 ;; function u0:1(i32) -> i32 tail {
 ;;     sig0 = (i32) tail
 ;;     sig1 = (i64) system_v
