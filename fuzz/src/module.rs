@@ -1,0 +1,55 @@
+//! What is generated: modules of every feature that the compiler has, small enough to be many, and sure to end.
+
+use anyhow::Result;
+use arbitrary::Unstructured;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use wasm_smith::{Config, Module};
+
+/// Loop iterations and calls that a module may make in all.
+const FUEL: u32 = 10_000;
+
+/// Bytes of randomness for one module.
+const ENTROPY_LEN_BYTES: usize = 8192;
+
+/// Makes the module of that number, or none where the generator runs out of randomness.
+///
+/// # Errors
+/// If the generator makes a module that cannot be given fuel.
+pub fn generate(number: u64) -> Result<Option<Vec<u8>>> {
+    let mut entropy = vec![0; ENTROPY_LEN_BYTES];
+    ChaCha8Rng::seed_from_u64(number).fill_bytes(&mut entropy);
+    let Ok(mut module) = Module::new(configuration(number), &mut Unstructured::new(&entropy)) else {
+        return Ok(None);
+    };
+    module.ensure_termination(FUEL)?;
+    Ok(Some(module.to_bytes()))
+}
+
+fn configuration(number: u64) -> Config {
+    Config {
+        export_everything: true,
+        canonicalize_nans: true,
+        min_funcs: 1,
+        min_exports: 1,
+        max_funcs: 12,
+        max_instructions: 400,
+        max_imports: 0,
+        max_memories: 1 + (number % 3) as usize,
+        max_tables: 1 + (number % 3) as usize,
+        max_memory32_bytes: 1 << 22,
+        max_memory64_bytes: 1 << 22,
+        memory_max_size_required: true,
+        table_max_size_required: true,
+        max_table_elements: 1000,
+        // Most modules rather compute than trap.
+        disallow_traps: !number.is_multiple_of(4),
+        // Relaxed operations may differ by design; the rest is not compiled.
+        relaxed_simd_enabled: false,
+        gc_enabled: false,
+        threads_enabled: false,
+        custom_page_sizes_enabled: false,
+        compact_imports_enabled: false,
+        ..Config::default()
+    }
+}
