@@ -3,7 +3,7 @@
 //! `cargo run --release -p fuzz -- --modules 1000 --seed 1` makes modules with wasm-smith, each from its number alone, so that
 //! `--seed N --modules 1` repeats number N. Chunks run in processes of their own: a crash is a finding, not the end. What is
 //! compared: whether instantiation succeeds, what every exported function returns for a few arguments or how it traps, and the
-//! exported globals and memory 0 afterwards.
+//! exported globals in between.
 //!
 //! Read in this order: `module` (what is generated), `ours` and `theirs` (the two sides), `compare`. Limits: no imports; a call
 //! that exhausts the stack ends the comparison of its module, since the two stacks differ.
