@@ -96,6 +96,7 @@ impl Program {
         // The context keeps parts of the tree for as long as the process, as in the guest, where it is part of the image.
         let tree: &'static [u8] = self.baked_tree.leak();
         Context::new(ContextOptions {
+            mounts: Vec::new(),
             platform: Box::new(LinuxPlatform::new()),
             memory,
             arguments: self.arguments,

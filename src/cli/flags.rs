@@ -64,6 +64,13 @@ pub struct RunFlags {
     #[arg(long, value_name = "NAME", value_enum, default_value_t)]
     pub machine: Machine,
 
+    /// Share a folder of the host with the program, live and writable; with `:ro` it cannot write there
+    ///
+    /// The program finds it as the preopened directory GUEST, or HOST if no other name is given, and cannot reach outside it. What
+    /// either side changes, the other sees at once; `--bake` copies a folder into the image instead. May be given several times.
+    #[arg(long, value_name = "HOST[::GUEST][:ro]", value_hint = ValueHint::DirPath)]
+    pub dir: Vec<String>,
+
     /// The network.
     #[command(flatten)]
     pub network: NetworkFlags,
@@ -178,10 +185,10 @@ pub struct ImageFlags {
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     pub environment: Vec<OsString>,
 
-    /// Bake a folder of the host into the image, read-only
+    /// Copy a folder of the host into the image, read-only
     ///
     /// The program finds it as the preopened directory GUEST, or HOST if no other name is given. Later changes of the folder do
-    /// not reach the image.
+    /// not reach the image; `run --dir` shares a folder instead of copying it.
     #[arg(long, value_name = "HOST[::GUEST]", value_hint = ValueHint::DirPath)]
     pub bake: Vec<OsString>,
 

@@ -6,6 +6,7 @@
 mod build;
 mod files;
 mod flags;
+mod folders;
 mod image;
 mod inspect;
 mod messages;

@@ -1,10 +1,11 @@
 //! `wasmetal run`: compiles, boots and streams.
 
 use super::flags::RunFlags;
-use super::{files, image, messages};
+use super::{files, folders, image, messages};
 use crate::vm::exit::host_exit_code;
 use crate::vm::network::NetworkSettings;
 use crate::vm::qemu::VmSettings;
+use crate::vm::share::SharedFolder;
 use crate::vm::{self, Connection, accelerator};
 use anyhow::{Context, bail};
 use std::path::Path;
@@ -24,6 +25,8 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     if path == Path::new("-") {
         bail!("`run` gives standard input to the program, so it cannot read the module from there");
     }
+    let network = flags.network.settings()?;
+    let shared_folders = folders::shared_folders(flags)?;
     let wasm = files::read_module(path)?;
     let mut builder = image::builder(&flags.image)?;
     if let Some(memory_bytes) = flags.memory {
@@ -33,7 +36,6 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let unikernel = builder.build(&wasm).with_context(|| path.display().to_string())?;
     drop(progress);
 
-    let network = flags.network.settings()?;
     let choice = accelerator::choose(flags.accel)?;
     if let Some(note) = &choice.note {
         messages::note(note);
@@ -44,11 +46,19 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         memory_bytes: flags
             .memory
             .unwrap_or_else(|| default_memory_bytes(unikernel.minimum_memory_bytes)),
-        command_line: network.as_ref().map_or_else(String::new, NetworkSettings::command_line),
+        command_line: command_line(network.as_ref(), &shared_folders),
         network,
+        shared_folders,
     };
     let code = vm::run(&unikernel.image, &settings, Connection::Inherit, None)?;
     Ok(ExitCode::from(host_exit_code(code)))
+}
+
+fn command_line(network: Option<&NetworkSettings>, shared_folders: &[SharedFolder]) -> String {
+    let folders = shared_folders.iter().enumerate();
+    let words = network.map(NetworkSettings::command_line).into_iter();
+    let words = words.chain(folders.map(|(number, folder)| folder.command_line_word(number)));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn default_memory_bytes(minimum_bytes: u64) -> u64 {

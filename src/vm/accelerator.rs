@@ -105,6 +105,7 @@ fn prove() -> Result<Verdict, VmError> {
         memory_bytes: PROOF_MEMORY_BYTES,
         command_line: String::new(),
         network: None,
+        shared_folders: Vec::new(),
     };
     match run(&image, &settings, Connection::Discard, Some(PROOF_TIME_LIMIT)) {
         Ok(PROOF_EXIT_CODE) => Ok(Verdict::Works),

@@ -11,6 +11,7 @@ mod child;
 pub mod exit;
 pub mod network;
 pub mod qemu;
+pub mod share;
 mod streams;
 
 use crate::interrupt;

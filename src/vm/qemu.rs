@@ -10,6 +10,7 @@
 //! Read first: [`Machine`], [`arguments`]. Limits: x86-64 guests; QEMU 6 or later.
 
 use super::network::NetworkSettings;
+use super::share::SharedFolder;
 use std::os::fd::RawFd;
 
 /// The program to start.
@@ -73,6 +74,8 @@ pub struct VmSettings {
     pub command_line: String,
     /// The network card; `None`: the machine has none.
     pub network: Option<NetworkSettings>,
+    /// Folders of the host that the program finds.
+    pub shared_folders: Vec<SharedFolder>,
 }
 
 /// Descriptor numbers that QEMU inherits.
@@ -138,10 +141,11 @@ pub fn arguments(settings: &VmSettings, descriptors: &Descriptors) -> Vec<String
             format!("virtserialport,nr={},chardev={name},name=wasmetal.{name}", number + 1),
         );
     }
-    for (name, value) in settings
-        .network
-        .iter()
+    let network = settings.network.iter();
+    let folders = settings.shared_folders.iter().enumerate();
+    for (name, value) in network
         .flat_map(|network| network.devices(settings.machine))
+        .chain(folders.flat_map(|(number, folder)| folder.devices(number, settings.machine)))
     {
         list.option(name, value);
     }
@@ -193,6 +197,7 @@ mod tests {
             memory_bytes: 64 << 20,
             command_line: String::new(),
             network: None,
+            shared_folders: Vec::new(),
         };
         arguments(&settings, &descriptors).join(" ")
     }

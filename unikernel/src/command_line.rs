@@ -1,8 +1,11 @@
 //! The kernel command line: options, then `--`, then the program's arguments.
 //!
 //! ```text
-//! ip=10.0.0.2/24 gateway=10.0.0.1 dns=10.0.0.1 env.NAME=VALUE log=debug -- ARG…
+//! ip=10.0.0.2/24 gateway=10.0.0.1 dns=10.0.0.1 env.NAME=VALUE mount=TAG:/data log=debug -- ARG…
 //! ```
+//!
+//! `mount=TAG:GUEST` and `mount=TAG:GUEST:ro`: the program finds the shared folder whose virtio-9p device has the mount tag TAG as
+//! the preopened directory GUEST; with `:ro` it cannot write there.
 //!
 //! Words are separated by blanks. Between double quotes blanks belong to the word, and a backslash takes the next character as it
 //! is; quotes may begin within a word (`env.GREETING="good day"`). Unknown options are ignored: other boot loaders' and other
@@ -34,6 +37,35 @@ pub struct MmioDevice {
     pub interrupt: u32,
 }
 
+/// A device that the program finds as a directory: `mount=TAG:GUEST[:ro]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The name that the machine gives the device.
+    pub tag: Vec<u8>,
+    /// The directory's path for the program.
+    pub guest_path: Vec<u8>,
+    /// The program may not write there.
+    pub is_read_only: bool,
+}
+
+impl Mount {
+    /// Parses a word `mount=TAG:GUEST[:ro]`; the path may contain colons.
+    pub fn parse(word: &[u8]) -> Option<Mount> {
+        let value = word.strip_prefix(b"mount=")?;
+        let separator = value.iter().position(|&byte| byte == b':')?;
+        let (tag, rest) = (&value[..separator], &value[separator + 1..]);
+        let (guest_path, is_read_only) = match rest.strip_suffix(b":ro") {
+            Some(guest_path) => (guest_path, true),
+            None => (rest, false),
+        };
+        Some(Mount {
+            tag: tag.to_vec(),
+            guest_path: guest_path.to_vec(),
+            is_read_only,
+        })
+    }
+}
+
 /// Everything the command line and the baked configuration say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -45,6 +77,9 @@ pub struct Options {
     pub log_level: LogLevel,
     /// The words that configure the network: `ip=`, `gateway=`, `dns=`, `listen=`. The baked ones come first, and later ones win.
     pub network: Vec<Vec<u8>>,
+    /// The words that name directories to mount, `mount=`, unparsed: only a program that opens files has a parser of them. Those of
+    /// the command line replace the baked ones.
+    pub mounts: Vec<Vec<u8>>,
     /// `virtio_mmio.device=`: devices that only the command line tells of.
     pub mmio_devices: Vec<MmioDevice>,
 }
@@ -56,6 +91,7 @@ impl Default for Options {
             environment: Vec::new(),
             log_level: LogLevel::Error,
             network: Vec::new(),
+            mounts: Vec::new(),
             mmio_devices: Vec::new(),
         }
     }
@@ -110,6 +146,9 @@ impl Options {
             }
         }
         self.network.extend(named.network);
+        if !named.mounts.is_empty() {
+            self.mounts = named.mounts;
+        }
         self.mmio_devices.extend(named.mmio_devices);
     }
 
@@ -127,6 +166,7 @@ impl Options {
                     _ => LogLevel::Error,
                 }
             }
+            b"mount" => self.mounts.push(word.to_vec()),
             b"virtio_mmio.device" => self.mmio_devices.extend(parse_mmio_device(value)),
             _ => {}
         }
@@ -243,6 +283,28 @@ mod tests {
         assert_eq!(
             Options::parse(b"", b"virtio_mmio.device=x@y virtio_mmio.device=").mmio_devices,
             []
+        );
+    }
+
+    #[test]
+    fn mounts_name_a_tag_a_path_and_whether_it_is_read_only() {
+        let mount = |tag: &[u8], guest_path: &[u8], is_read_only| Mount {
+            tag: tag.to_vec(),
+            guest_path: guest_path.to_vec(),
+            is_read_only,
+        };
+        let mut baked = Vec::new();
+        configuration::write_record(&mut baked, Tag::KernelOption, b"mount=a:/baked");
+        let mounts = |line| {
+            let words = Options::parse(&baked, line).mounts;
+            words.iter().map(|word| Mount::parse(word)).collect::<Vec<_>>()
+        };
+        assert_eq!(mounts(b""), [Some(mount(b"a", b"/baked", false))]);
+        let line = br#"mount=dir0:/ "mount=dir1:with blank:and colon:ro" mount=x mount="#;
+        let read_only = mount(b"dir1", b"with blank:and colon", true);
+        assert_eq!(
+            mounts(line),
+            [Some(mount(b"dir0", b"/", false)), Some(read_only), None, None]
         );
     }
 

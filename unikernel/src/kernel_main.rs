@@ -68,6 +68,7 @@ fn install_wasi() {
         arguments: options.arguments,
         environment: options.environment,
         network_words: options.network,
+        mounts: options.mounts,
         baked_tree: BakedTree::new(module::baked_tree()).unwrap_or(BakedTree::EMPTY),
         file_memory_limit_bytes: memory::available_bytes() / FILE_MEMORY_SHARE,
     });

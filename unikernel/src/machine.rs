@@ -18,6 +18,10 @@ static TIMER_DEADLINE_NS: SingleCore<Option<u64>> = SingleCore::new(None);
 /// Sets the timer unless it comes early enough as it is: setting it costs a virtual machine more than an early wake now and then.
 fn start_timer_for(deadline_ns: u64) {
     let mut current_ns = TIMER_DEADLINE_NS.borrow_mut();
+    // It may have come during any halt: a driver's wait for its device is one, too.
+    if interrupts::take(InterruptLine::TIMER) {
+        *current_ns = None;
+    }
     if current_ns.is_none_or(|current_ns| deadline_ns < current_ns) {
         *current_ns = Some(deadline_ns);
         apic::start_timer(deadline_ns.saturating_sub(tsc::monotonic_ns()));
@@ -67,12 +71,8 @@ impl Platform for Machine {
         if let Some(delay_ns) = delay_ns {
             start_timer_for(tsc::monotonic_ns().saturating_add(delay_ns));
         }
-        interrupts::halt_until_interrupt();
         // The timer goes on: most waits end by a device, and then the next deadline is later. An early wake is allowed.
-        if interrupts::take(InterruptLine::TIMER) {
-            *TIMER_DEADLINE_NS.borrow_mut() = None;
-        }
-        virtio::acknowledge_noted();
+        virtio::halt();
     }
 
     fn exit(&mut self, code: u32) -> ! {

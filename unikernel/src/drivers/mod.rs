@@ -4,6 +4,7 @@
 
 pub mod console;
 pub mod entropy;
+pub mod mounts;
 pub mod network;
 pub mod power;
 pub mod serial_port;

@@ -3,6 +3,7 @@
 //! ```text
 //! wasi ── path ──▶ FileSystem (trait) ◀── memory_fs: writable tree in memory, over the image's baked tree
 //!                                     ◀── device_fs: /dev
+//!                                     ◀── ninep: a folder of the host
 //!                                     ◀── others, mounted by whoever drives the device
 //! ```
 //!
@@ -13,6 +14,7 @@
 pub mod device_fs;
 mod error;
 pub mod memory_fs;
+pub mod ninep;
 pub mod node;
 pub mod path;
 

@@ -29,6 +29,8 @@ pub struct ContextOptions {
     pub baked_tree: BakedTree<'static>,
     /// The words of the command line that configure the network: `ip=`, `gateway=`, `dns=` and `listen=`.
     pub network_words: Vec<Vec<u8>>,
+    /// The words of the command line that name devices to mount: `mount=`.
+    pub mounts: Vec<Vec<u8>>,
     /// Memory that new and changed files may use, in bytes.
     pub file_memory_limit_bytes: u64,
 }
@@ -36,6 +38,7 @@ pub struct ContextOptions {
 /// The files that the program has not asked for yet (see [`preopens`](super::preopens)).
 pub(crate) struct UnopenedFiles {
     pub(crate) baked_tree: BakedTree<'static>,
+    pub(crate) mounts: Vec<Vec<u8>>,
     pub(crate) memory_limit_bytes: u64,
 }
 
@@ -79,6 +82,7 @@ impl Context {
             mounts: Mounts::new(),
             unopened: Some(UnopenedFiles {
                 baked_tree: options.baked_tree,
+                mounts: options.mounts,
                 memory_limit_bytes: options.file_memory_limit_bytes,
             }),
             random: RandomSource::new(),

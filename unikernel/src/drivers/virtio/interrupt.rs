@@ -66,8 +66,13 @@ pub fn enable_new() -> bool {
     is_any_new
 }
 
-/// Acknowledges the devices whose interrupts were noted.
-pub fn acknowledge_noted() {
+/// Halts until an interrupt arrives, and acknowledges the devices that raised one.
+pub fn halt() {
+    interrupts::halt_until_interrupt();
+    acknowledge_noted();
+}
+
+fn acknowledge_noted() {
     let sources = SOURCES.borrow_mut();
     let mut noted = 0u32;
     for source in sources.iter() {

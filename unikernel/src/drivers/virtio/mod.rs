@@ -8,12 +8,13 @@ mod hal;
 mod interrupt;
 mod mmio_bus;
 pub mod net;
+pub mod ninep;
 mod packet_queue;
 mod pci_bus;
 mod transmit_queue;
 
 pub use hal::KernelHal;
-pub use interrupt::{acknowledge_noted, enable_new};
+pub use interrupt::{enable_new, halt};
 pub use virtio_drivers::transport::DeviceType;
 
 use crate::arch::SingleCore;

@@ -141,6 +141,7 @@ impl Guest {
         let tree = BakedTree::new(builder.encode().unwrap().leak()).unwrap();
         let machine = Rc::new(RefCell::new(Machine::default()));
         let context = Context::new(ContextOptions {
+            mounts: Vec::new(),
             network_words: Vec::new(),
             platform: Box::new(FakePlatform(machine.clone())),
             memory: GuestMemory::for_tests(MEMORY_LEN_BYTES),
