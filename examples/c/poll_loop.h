@@ -77,13 +77,24 @@ static bool send_rest(connection *c) {
     return !c->close_when_sent;
 }
 
+/* Returns the empty line that ends a request's head, or NULL. Every fourth byte is looked at, for one of them is part of it. */
+static const char *find_head_end(const char *bytes, size_t length) {
+    static const char mark[4] = "\r\n\r\n";
+    for (size_t last = 3; last < length; last += 4) {
+        if (bytes[last] != '\r' && bytes[last] != '\n') continue;
+        for (size_t end = last; end < last + 4 && end < length; end++)
+            if (memcmp(bytes + end - 3, mark, 4) == 0) return bytes + end - 3;
+    }
+    return NULL;
+}
+
 /* Answers every complete request that was received, unless an answer is still on its way. */
 static bool answer_requests(connection *c) {
     size_t start = 0;
     bool is_useful = true;
     while (is_useful && c->head_length + c->body_length == 0) {
         const char *request = c->request + start;
-        const char *end = memmem(request, c->received - start, "\r\n\r\n", 4);
+        const char *end = find_head_end(request, c->received - start);
         if (end == NULL) break;
         answer a = answer_request(request, (size_t)(end - request));
         start += (size_t)(end - request) + 4;
