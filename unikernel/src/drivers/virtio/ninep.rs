@@ -1,8 +1,8 @@
 //! The virtio 9p transport: a [`Channel`] to the server in the virtual machine monitor.
 //!
 //! One request is on its way at a time, in buffers of the client; a message is one descriptor for the device to read and one for it
-//! to write. The wait for the reply spins shortly, then halts. Reference: VirtIO 1.2, 5.1.7 of the 9P appendix in Linux'
-//! `virtio_9p.h` (a tag in the configuration space). Limits: a server that never answers is waited for for ever.
+//! to write. The wait for the reply spins shortly, then halts. Reference: Linux' `virtio_9p.h` (a feature, and a tag in the
+//! configuration space). Limits: a server that never answers is waited for for ever.
 
 use super::{Device, DeviceType, KernelHal};
 use crate::fs::Error;
