@@ -96,7 +96,7 @@ impl<D: EthernetDevice> Stack<D> {
             }
             _ => {}
         }
-        self.touch(id);
+        self.touch_received(id);
     }
 
     /// Begins a connection that a peer requests. Returns false if nothing listens there.

@@ -43,6 +43,8 @@ pub struct Stack<D> {
     /// Connections to poll for egress.
     pub(super) egress: Vec<u32>,
     egress_turn: Vec<u32>,
+    /// Connections with new data for the program, to poll for egress after it has had a chance to answer.
+    awaiting_answer: Vec<u32>,
     /// Connections that wait for a neighbour's hardware address.
     waiting_for_neighbor: Vec<u32>,
     /// Datagram sockets that have something to send.
@@ -98,6 +100,7 @@ impl<D: EthernetDevice> Stack<D> {
             timers: Timers::default(),
             egress: Vec::new(),
             egress_turn: Vec::new(),
+            awaiting_answer: Vec::new(),
             waiting_for_neighbor: Vec::new(),
             datagram_egress: Vec::new(),
             datagrams_waiting: Vec::new(),
@@ -119,6 +122,7 @@ impl<D: EthernetDevice> Stack<D> {
     pub(super) fn poll_now(&mut self, now_ns: u64) -> bool {
         self.now = instant(now_ns).max(self.now);
         self.device.disarm_interrupt();
+        self.touch_unanswered();
         let has_received = self.receive_batch();
         let has_fired = self.fire_timers();
         self.time_wait.expire(self.now);
@@ -194,7 +198,27 @@ impl<D: EthernetDevice> Stack<D> {
     }
 
     pub(super) fn is_egress_empty(&self) -> bool {
-        self.egress.is_empty() && self.datagram_egress.is_empty()
+        self.egress.is_empty() && self.datagram_egress.is_empty() && self.awaiting_answer.is_empty()
+    }
+
+    /// Puts a connection that has received something into the egress queue; if the program is likely to answer, only at the next
+    /// poll, so that the acknowledgement and the answer are one effort.
+    pub(super) fn touch_received(&mut self, id: u32) {
+        match self.connections.get(id) {
+            Some(connection) if connection.owner == Owner::Program && connection.socket().can_recv() => {
+                self.awaiting_answer.push(id);
+            }
+            _ => self.touch(id),
+        }
+    }
+
+    /// Queues the connections that the program has had a chance to answer.
+    fn touch_unanswered(&mut self) {
+        let mut awaiting = core::mem::take(&mut self.awaiting_answer);
+        for id in awaiting.drain(..) {
+            self.touch(id);
+        }
+        self.awaiting_answer = awaiting;
     }
 
     /// Puts a connection into the egress queue.
