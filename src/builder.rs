@@ -9,7 +9,7 @@ use abi::baked_tree;
 use abi::configuration::{Tag, write_record};
 use abi::symbols;
 use linker::{Blob, Input, LinkMap, LinkOptions, UndefinedPolicy};
-use wasm2obj::{CompileOptions, Cpu, OptLevel};
+use wasm2obj::{BoundsChecks, CompileOptions, Cpu, OptLevel};
 
 const CONFIGURATION_ALIGNMENT: u64 = 8;
 /// Baked files are served where they lie, at multiples of 16 bytes from the start of the tree.
@@ -93,6 +93,12 @@ impl UnikernelBuilder {
     /// Sets how much to optimise. Default: for speed.
     pub fn opt_level(mut self, level: OptLevel) -> Self {
         self.compile.opt_level = level;
+        self
+    }
+
+    /// Sets how accesses to linear memory are checked. Default: by the MMU.
+    pub fn bounds_checks(mut self, bounds_checks: BoundsChecks) -> Self {
+        self.compile.bounds_checks = bounds_checks;
         self
     }
 

@@ -31,7 +31,7 @@ pub use inspect::{ImageReport, ReportError, SectionReport, SizeReport};
 
 pub use abi::baked_tree::Builder as TreeBuilder;
 pub use linker::{LinkMap, UndefinedPolicy};
-pub use wasm2obj::{Cpu, OptLevel};
+pub use wasm2obj::{BoundsChecks, Cpu, OptLevel};
 
 /// Compiles a WebAssembly module into a bootable image, without arguments, environment or files.
 ///

@@ -43,6 +43,7 @@ const TOP_FOLDERS: &[&str] = &[
     "fuzz",
     "host",
     "linker",
+    "spec",
     "src",
     "tests",
     "unikernel",

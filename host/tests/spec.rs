@@ -52,3 +52,11 @@ fn the_shared_suite_passes_with_mmu_bounds_checks() {
 fn the_shared_suite_passes_with_explicit_bounds_checks() {
     run_shared(BoundsChecks::Explicit);
 }
+
+#[test]
+fn the_older_exception_instructions_pass() {
+    let scripts = suites::read(&fixtures::path("wast")).unwrap();
+    for bounds_checks in [BoundsChecks::Mmu, BoundsChecks::Explicit] {
+        run(&scripts, bounds_checks);
+    }
+}

@@ -4,6 +4,21 @@
 //! where: a byte offset in the module's file, or the name concerned. Every input ends in an object or in one of these.
 
 use std::fmt;
+use wasmparser::Operator;
+
+/// How the names of operators on garbage-collected types begin.
+const COLLECTED_PREFIXES: [&str; 10] = [
+    "AnyConvert",
+    "Array",
+    "BrOnCast",
+    "ExternConvert",
+    "I31",
+    "RefCast",
+    "RefEq",
+    "RefI31",
+    "RefTest",
+    "Struct",
+];
 
 /// The error of this crate. See [`Error::kind`].
 #[derive(Debug)]
@@ -150,6 +165,19 @@ impl Error {
             offset,
         }
         .into()
+    }
+
+    /// An operator that the compiler does not translate.
+    pub(crate) fn unsupported_operator(operator: &Operator<'_>, offset: u64) -> Error {
+        let text = format!("{operator:?}");
+        let name = text.split([' ', '{']).next().unwrap_or_default();
+        let needs_collector = COLLECTED_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        let proposal = if needs_collector {
+            "garbage-collected types: "
+        } else {
+            ""
+        };
+        Error::unsupported(format!("{proposal}instruction {name}"), offset)
     }
 
     pub(crate) fn limit(limit: impl Into<String>, offset: u64) -> Error {

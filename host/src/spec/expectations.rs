@@ -2,13 +2,19 @@
 //!
 //! ```toml
 //! [[failure]]
-//! files = ["threads/*"]   # names, with or without `proposals/`; `*` is for anything
-//! lines = [12, 30]        # absent: whatever fails in the file
-//! bounds_checks = "mmu"   # absent: with either
+//! files = ["threads/*"]      # names, with or without `proposals/`; `*` is for anything
+//! refusal = "shared memory"  # failures whose message has these words in it: the module was refused for them
+//! reason = "why"
+//!
+//! [[failure]]
+//! files = ["names.wast"]
+//! lines = [12, 30]           # instead of `refusal`: commands, each of which fails
+//! bounds_checks = "mmu"      # absent: with either
 //! reason = "why"
 //! ```
 //!
-//! A listed failure counts as skipped. One that passes is a failure itself, so that the list cannot outlive its reasons.
+//! A listed failure counts as skipped. A listed line that passes is a failure itself, and so is a file in which nothing was
+//! refused, so that the list cannot outlive its reasons. In a file of refused modules whatever fails otherwise still fails.
 
 use super::child::bounds_checks_word;
 use super::{Failure, FileResult};
@@ -29,9 +35,50 @@ pub struct Expectations {
 #[serde(deny_unknown_fields)]
 struct Expectation {
     files: Vec<String>,
-    lines: Option<Vec<usize>>,
+    #[serde(flatten)]
+    commands: Commands,
     bounds_checks: Option<String>,
     reason: String,
+}
+
+/// Which commands of the files fail.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Commands {
+    /// Those at these lines.
+    Lines(Vec<usize>),
+    /// Those whose message has these words in it.
+    Refusal(String),
+}
+
+impl Expectation {
+    fn is_about(&self, name: &str, bounds_checks: BoundsChecks) -> bool {
+        let word = bounds_checks_word(bounds_checks);
+        self.files.iter().any(|pattern| matches(pattern, name))
+            && self.bounds_checks.as_deref().is_none_or(|wanted| wanted == word)
+    }
+
+    fn lists(&self, failure: &Failure) -> bool {
+        match &self.commands {
+            Commands::Lines(lines) => lines.contains(&failure.line),
+            Commands::Refusal(words) => failure.message.contains(words),
+        }
+    }
+
+    /// Returns a failure for each command that should have failed.
+    fn unfulfilled(&self, failed_lines: &[usize]) -> Vec<Failure> {
+        let listed: &[usize] = match &self.commands {
+            Commands::Lines(lines) => lines,
+            Commands::Refusal(_) if failed_lines.is_empty() => &[0],
+            Commands::Refusal(_) => &[],
+        };
+        let passed = listed.iter().filter(|line| !failed_lines.contains(line));
+        let failure = |&line: &usize| Failure {
+            line,
+            message: format!("passes, but is listed: {}", self.reason),
+        };
+        passed.map(failure).collect()
+    }
 }
 
 impl Expectations {
@@ -51,47 +98,30 @@ impl Expectations {
         toml::from_str(text)
     }
 
+    /// Returns why a failure in a file is known, if it is.
+    pub fn reason(&self, name: &str, failure: &Failure, bounds_checks: BoundsChecks) -> Option<&str> {
+        let mut relevant = self
+            .failure
+            .iter()
+            .filter(|listed| listed.is_about(name, bounds_checks));
+        let listed = relevant.find(|expectation| expectation.lists(failure))?;
+        Some(&listed.reason)
+    }
+
     /// Takes listed failures out of a result, and adds one for each that did not happen.
     pub fn apply(&self, bounds_checks: BoundsChecks, result: &mut FileResult) {
-        let word = bounds_checks_word(bounds_checks);
-        let relevant = |expectation: &&Expectation| {
-            expectation.files.iter().any(|pattern| matches(pattern, &result.name))
-                && expectation.bounds_checks.as_deref().is_none_or(|wanted| wanted == word)
-        };
-        let mut unexpected = Vec::new();
-        for expectation in self.failure.iter().filter(relevant) {
-            let is_listed = |failure: &Failure| {
-                expectation
-                    .lines
-                    .as_ref()
-                    .is_none_or(|lines| lines.contains(&failure.line))
-            };
-            let mut failed_lines = Vec::new();
-            result.failures.retain(|failure| {
-                if is_listed(failure) {
-                    failed_lines.push(failure.line);
-                }
-                !is_listed(failure)
-            });
-            result.skipped += failed_lines.len();
-            let passed = |line| Failure {
-                line,
-                message: format!("passes, but is listed: {}", expectation.reason),
-            };
-            match &expectation.lines {
-                Some(lines) => {
-                    unexpected.extend(
-                        lines
-                            .iter()
-                            .filter(|line| !failed_lines.contains(line))
-                            .map(|&line| passed(line)),
-                    );
-                }
-                None if failed_lines.is_empty() => unexpected.push(passed(0)),
-                None => {}
-            }
+        let mut unfulfilled = Vec::new();
+        let relevant = |expectation: &&Expectation| expectation.is_about(&result.name, bounds_checks);
+        for expectation in self.failure.iter().filter(relevant).collect::<Vec<_>>() {
+            let (listed, others): (Vec<_>, Vec<_>) = std::mem::take(&mut result.failures)
+                .into_iter()
+                .partition(|failure| expectation.lists(failure));
+            result.failures = others;
+            result.skipped += listed.len();
+            let failed_lines: Vec<_> = listed.iter().map(|failure| failure.line).collect();
+            unfulfilled.extend(expectation.unfulfilled(&failed_lines));
         }
-        result.failures.extend(unexpected);
+        result.failures.extend(unfulfilled);
     }
 }
 
@@ -151,11 +181,24 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_failure_that_passes_is_a_failure() {
-        let list = "[[failure]]\nfiles = [\"x/a.wast\"]\nreason = \"r\"";
-        let mut result = failed_at(&[]);
+    fn a_listed_line_that_passes_is_a_failure() {
+        let list = "[[failure]]\nfiles = [\"x/a.wast\"]\nlines = [1, 2]\nreason = \"r\"";
+        let mut result = failed_at(&[2]);
         Expectations::parse(list).unwrap().apply(BoundsChecks::Mmu, &mut result);
-        assert_eq!(result.failures.len(), 1);
+        assert_eq!((result.failures.len(), result.failures[0].line), (1, 1));
+    }
+
+    #[test]
+    fn a_refusal_excuses_only_failures_in_its_words() {
+        let list = "[[failure]]\nfiles = [\"x/a.wast\"]\nrefusal = \"shared memory\"\nreason = \"r\"";
+        let list = Expectations::parse(list).unwrap();
+        let mut result = failed_at(&[1, 2]);
+        result.failures[0].message = "unsupported feature: shared memory".to_owned();
+        list.apply(BoundsChecks::Mmu, &mut result);
+        assert_eq!((result.skipped, result.failures[0].line), (1, 2));
+        let mut nothing_refused = failed_at(&[]);
+        list.apply(BoundsChecks::Mmu, &mut nothing_refused);
+        assert_eq!(nothing_refused.failures.len(), 1);
     }
 
     #[test]

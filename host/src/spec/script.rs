@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::instance::{Extern, InstanceId, Store, StoreOptions};
 use crate::linear_memory::Window;
 use abi::trap_code::TrapCode;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use wasm2obj::{BoundsChecks, CompileOptions, ErrorKind};
 use wasmparser::{Validator, WasmFeatures};
@@ -44,19 +45,33 @@ pub fn run(source: &str, bounds_checks: BoundsChecks, mut on_event: impl FnMut(E
     Ok(())
 }
 
+/// An instance, or why the script has none of it: the words of every command that needs it.
+type Handle = Result<InstanceId, String>;
+
 /// The state of a script: its instances and their names.
 #[derive(Debug)]
 pub struct Script {
     store: Store,
     bounds_checks: BoundsChecks,
     /// The most recent module, for commands that name none.
-    current: Option<InstanceId>,
+    current: Handle,
     /// Whether a name refers to `current`.
     current_is_named: bool,
-    named: HashMap<String, InstanceId>,
-    registered: HashMap<String, InstanceId>,
+    named: HashMap<String, Handle>,
+    registered: HashMap<String, Handle>,
     /// Modules by name, and the last one.
     definitions: HashMap<Option<String>, Vec<u8>>,
+}
+
+/// Why a module was not instantiated.
+#[derive(Debug, thiserror::Error)]
+enum NoInstance {
+    /// The module itself.
+    #[error(transparent)]
+    Refused(#[from] Error),
+    /// It imports from a module that there is no instance of, for this reason.
+    #[error("{0}")]
+    ImportMissing(String),
 }
 
 /// How an invocation ended.
@@ -86,10 +101,10 @@ impl Script {
         Ok(Script {
             store,
             bounds_checks,
-            current: None,
+            current: Err("there is no current module".to_owned()),
             current_is_named: false,
             named: HashMap::new(),
-            registered: HashMap::from([("spectest".to_owned(), spectest)]),
+            registered: HashMap::from([("spectest".to_owned(), Ok(spectest))]),
             definitions: HashMap::new(),
         })
     }
@@ -142,9 +157,8 @@ impl Script {
         let name = module.name().map(|id| id.name().to_owned());
         let wasm = module.encode().map_err(words)?;
         self.definitions.insert(name.clone(), wasm.clone());
-        let instance = self.instantiate(&wasm).map_err(words)?;
-        self.set_current(instance, name);
-        Ok(())
+        let handle = self.instantiate(&wasm);
+        self.set_current(handle, name)
     }
 
     fn define(&mut self, module: &mut QuoteWat<'_>) -> CommandResult {
@@ -164,40 +178,43 @@ impl Script {
             .get(&key)
             .cloned()
             .ok_or_else(|| format!("no module definition {key:?}"))?;
-        let id = self.instantiate(&wasm).map_err(words)?;
-        self.set_current(id, instance.map(|id| id.name().to_owned()));
-        Ok(())
+        let handle = self.instantiate(&wasm);
+        self.set_current(handle, instance.map(|id| id.name().to_owned()))
     }
 
     fn register(&mut self, name: &str, module: Option<Id<'_>>) -> CommandResult {
-        let instance = self.find_instance(module)?;
-        self.registered.insert(name.to_owned(), instance);
-        self.current_is_named |= self.current == Some(instance);
-        Ok(())
+        let handle = self.find_instance(module);
+        self.registered.insert(name.to_owned(), handle.clone());
+        self.current_is_named |= self.current == handle;
+        handle.map(|_| ())
     }
 
     /// Frees the current module if no command can refer to it any more.
     fn release_current(&mut self) {
-        if let Some(instance) = self.current.take().filter(|_| !self.current_is_named) {
+        let current = std::mem::replace(&mut self.current, Err("there is no current module".to_owned()));
+        if let Ok(instance) = current
+            && !self.current_is_named
+        {
             // What cannot be freed stays, which changes nothing for the script.
             let _ = self.store.discard(instance);
         }
     }
 
-    fn set_current(&mut self, instance: InstanceId, name: Option<String>) {
-        self.current = Some(instance);
+    fn set_current(&mut self, handle: Result<InstanceId, NoInstance>, name: Option<String>) -> CommandResult {
+        self.current = handle.map_err(words);
         self.current_is_named = name.is_some();
-        self.named.extend(name.map(|name| (name, instance)));
+        self.named.extend(name.map(|name| (name, self.current.clone())));
+        self.current.clone().map(|_| ())
     }
 
-    fn find_instance(&self, module: Option<Id<'_>>) -> Result<InstanceId, String> {
+    fn find_instance(&self, module: Option<Id<'_>>) -> Handle {
         match module {
             Some(id) => self
                 .named
                 .get(id.name())
-                .copied()
-                .ok_or_else(|| format!("no instance ${}", id.name())),
-            None => self.current.ok_or_else(|| "there is no current module".to_owned()),
+                .cloned()
+                .unwrap_or_else(|| Err(format!("no instance ${}", id.name()))),
+            None => self.current.clone(),
         }
     }
 
@@ -209,11 +226,22 @@ impl Script {
         wasm2obj::compile(wasm, &options).map(|_| ())
     }
 
-    fn instantiate(&mut self, wasm: &[u8]) -> Result<InstanceId, Error> {
+    fn instantiate(&mut self, wasm: &[u8]) -> Result<InstanceId, NoInstance> {
         let registered = &self.registered;
-        self.store.instantiate(wasm, &|store, module, name| {
-            store.export(*registered.get(module)?, name).map(Extern::Item)
-        })
+        let missing = RefCell::new(None);
+        let instantiated = self
+            .store
+            .instantiate(wasm, &|store, module, name| match registered.get(module)? {
+                Ok(instance) => store.export(*instance, name).map(Extern::Item),
+                Err(reason) => {
+                    missing.replace(Some(reason.clone()));
+                    None
+                }
+            });
+        match missing.into_inner() {
+            Some(reason) => Err(NoInstance::ImportMissing(reason)),
+            None => Ok(instantiated?),
+        }
     }
 
     fn execute(&mut self, exec: &mut WastExecute<'_>) -> Result<Ended, String> {
@@ -221,7 +249,11 @@ impl Script {
             WastExecute::Invoke(invoke) => self.invoke(invoke),
             WastExecute::Wat(module) => {
                 let wasm = module.encode().map_err(words)?;
-                ended(self.instantiate(&wasm).map(|_| Vec::new()))
+                match self.instantiate(&wasm) {
+                    Err(NoInstance::Refused(error)) => ended(Err(error)),
+                    Err(error) => Err(words(error)),
+                    Ok(_) => Ok(Ended::Returned(Vec::new())),
+                }
             }
             WastExecute::Get { module, global, .. } => {
                 let instance = self.find_instance(*module)?;
@@ -269,7 +301,7 @@ impl Script {
     fn expect_unlinkable(&mut self, wasm: &[u8], message: &str) -> CommandResult {
         match self.instantiate(wasm) {
             Ok(_) => Err(format!("was linked, though: {message}")),
-            Err(error @ (Error::UnknownImport { .. } | Error::IncompatibleImport { .. })) => {
+            Err(NoInstance::Refused(error @ (Error::UnknownImport { .. } | Error::IncompatibleImport { .. }))) => {
                 check(error.to_string().starts_with(message), || {
                     format!("{error}, not {message}")
                 })

@@ -99,12 +99,7 @@ impl ConstExpr {
                 Operator::I64Add => ConstOperator::I64Add,
                 Operator::I64Sub => ConstOperator::I64Sub,
                 Operator::I64Mul => ConstOperator::I64Mul,
-                other => {
-                    return Err(Error::unsupported(
-                        format!("{other:?} in a constant expression"),
-                        offset,
-                    ));
-                }
+                other => return Err(Error::unsupported_operator(&other, offset)),
             });
         }
     }

@@ -162,9 +162,7 @@ impl<'a, 'b> FunctionTranslator<'a, 'b> {
         if is_known {
             return Ok(());
         }
-        let text = format!("{operator:?}");
-        let name = text.split([' ', '{']).next().unwrap_or_default();
-        Err(Error::unsupported(format!("instruction {name}"), self.wasm_offset))
+        Err(Error::unsupported_operator(operator, self.wasm_offset))
     }
 
     /// Returns the address of a symbol.
