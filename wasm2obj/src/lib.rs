@@ -15,6 +15,33 @@
 //! The way of a module: `module` validates it and takes it apart, `translate` turns each function body into Cranelift IR,
 //! `codegen` compiles that and writes the object. The library does no input or output and prints nothing. Equal input and
 //! options give equal bytes.
+//!
+//! Proposals, with their phase when this was written and the file that shows their state:
+//!
+//! | proposal | phase | state | shown by |
+//! |---|---|---|---|
+//! | Mutable globals | 5 | yes | `host/tests/spec.rs` |
+//! | Sign extension | 5 | yes | `host/tests/spec.rs` |
+//! | Saturating float to integer | 5 | yes | `host/tests/spec.rs` |
+//! | Multiple values | 5 | yes | `host/tests/spec.rs` |
+//! | Reference types | 5 | yes | `host/tests/spec.rs` |
+//! | Bulk memory | 5 | yes | `host/tests/spec.rs` |
+//! | Fixed-width SIMD | 5 | yes | `wasm2obj/tests/clif/simd_kernel.wat` |
+//! | Relaxed SIMD | 5 | yes | `wasm2obj/tests/spec_on_aarch64.rs` |
+//! | Tail calls | 5 | yes | `wasm2obj/tests/clif/tail_call.wat` |
+//! | Extended constant expressions | 5 | yes | `host/tests/spec.rs` |
+//! | Typed function references | 5 | yes | `host/tests/spec.rs` |
+//! | Multiple memories | 5 | yes | `host/tests/spec.rs` |
+//! | Memory64 and table64 | 5 | yes | `wasm2obj/tests/clif/memory64_bounds_check.wat` |
+//! | Exception handling (`try_table`) | 5 | yes | `wasm2obj/tests/clif/try_table.wat` |
+//! | Exception handling, older form | – | yes | `fixtures/wast/legacy_exceptions.wast` |
+//! | Custom annotations | 5 | yes, ignored | `host/tests/spec.rs` |
+//! | Branch hinting | 5 | accepted, ignored | `host/tests/spec.rs` |
+//! | Custom page sizes | 3 | yes | `host/tests/spec.rs` |
+//! | Wide arithmetic | 3 | yes | `host/tests/spec.rs` |
+//! | Garbage collection | 5 | no: refused as unsupported | `host/spec_expectations.toml` |
+//! | Threads | 4 | atomics on memories that are not shared; shared ones are refused | `host/spec_expectations.toml` |
+//! | Custom descriptors | 3 | no: refused as unsupported | `host/spec_expectations.toml` |
 
 #![forbid(unsafe_code)]
 
