@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{CompileOptions, Cpu, OptLevel};
 use abi::instance::cpu_features;
+use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::{self, Builder, OwnedTargetIsa, TargetIsa};
 use cranelift_codegen::settings::{self, Configurable};
 use target_lexicon::{Architecture, BinaryFormat, OperatingSystem, Triple};
@@ -17,6 +18,11 @@ const SUGGESTED_CPUS: &str =
 /// The length of a function body in bytes beyond which registers are allocated in one pass: the better allocator splits live
 /// ranges again and again, in time that grows with the square of the length.
 const HUGE_BODY_BYTES: usize = 200_000;
+
+/// The number of parameters of one block beyond which registers are allocated in one pass: each is a value that lives around a
+/// loop or through a join, and the better allocator tries each against all others. (The blocks of sqlite, boolector and esbuild
+/// have at most 31; a loop over 1,300 locals has 1,301, and takes 40 times as long.)
+const MANY_BLOCK_PARAMS: usize = 256;
 
 /// The code generator, in one form for most functions and one for huge ones.
 pub(super) struct Generators {
@@ -42,9 +48,10 @@ impl Generators {
         &*self.usual
     }
 
-    /// Returns the generator for a function with a body of so many bytes.
-    pub fn for_body(&self, len_bytes: usize) -> &dyn TargetIsa {
-        if len_bytes > HUGE_BODY_BYTES {
+    /// Returns the generator for a function with a body of so many bytes, translated.
+    pub fn for_body(&self, len_bytes: usize, translated: &Function) -> &dyn TargetIsa {
+        let has_many_params = |block| translated.dfg.num_block_params(block) > MANY_BLOCK_PARAMS;
+        if len_bytes > HUGE_BODY_BYTES || translated.layout.blocks().any(has_many_params) {
             &*self.huge
         } else {
             &*self.usual
