@@ -16,32 +16,34 @@
 //! `codegen` compiles that and writes the object. The library does no input or output and prints nothing. Equal input and
 //! options give equal bytes.
 //!
-//! Proposals, with their phase when this was written and the file that shows their state:
+//! Proposals, with their phase when this was written and the tests that show their state. Names that begin with `proposals/` or
+//! `wasm-v3/` are folders and files of the specification's suite, which the package `host` runs natively and `spec` in the
+//! unikernel; the commands for which the compiler lacks something are in `host/spec_expectations.toml`.
 //!
 //! | proposal | phase | state | shown by |
 //! |---|---|---|---|
-//! | Mutable globals | 5 | yes | `host/tests/spec.rs` |
-//! | Sign extension | 5 | yes | `host/tests/spec.rs` |
-//! | Saturating float to integer | 5 | yes | `host/tests/spec.rs` |
-//! | Multiple values | 5 | yes | `host/tests/spec.rs` |
-//! | Reference types | 5 | yes | `host/tests/spec.rs` |
-//! | Bulk memory | 5 | yes | `host/tests/spec.rs` |
-//! | Fixed-width SIMD | 5 | yes | `wasm2obj/tests/clif/simd_kernel.wat` |
-//! | Relaxed SIMD | 5 | yes | `wasm2obj/tests/spec_on_aarch64.rs` |
-//! | Tail calls | 5 | yes | `wasm2obj/tests/clif/tail_call.wat` |
-//! | Extended constant expressions | 5 | yes | `host/tests/spec.rs` |
-//! | Typed function references | 5 | yes | `host/tests/spec.rs` |
-//! | Multiple memories | 5 | yes | `host/tests/spec.rs` |
-//! | Memory64 and table64 | 5 | yes | `wasm2obj/tests/clif/memory64_bounds_check.wat` |
-//! | Exception handling (`try_table`) | 5 | yes | `wasm2obj/tests/clif/try_table.wat` |
+//! | Mutable globals | 5 | yes | `proposals/mutable-global` |
+//! | Sign extension | 5 | yes | `proposals/sign-extension-ops` |
+//! | Saturating float to integer | 5 | yes | `proposals/nontrapping-float-to-int-conversions` |
+//! | Multiple values | 5 | yes | `proposals/multi-value` |
+//! | Reference types | 5 | yes | `proposals/reference-types` |
+//! | Bulk memory | 5 | yes | `proposals/bulk-memory` |
+//! | Fixed-width SIMD | 5 | yes | `proposals/simd`, `wasm2obj/tests/clif/simd_kernel.wat` |
+//! | Relaxed SIMD | 5 | yes | `proposals/relaxed-simd` |
+//! | Tail calls | 5 | yes | `proposals/tail-call`, `wasm2obj/tests/clif/tail_call.wat` |
+//! | Extended constant expressions | 5 | yes | `proposals/extended-const` |
+//! | Typed function references | 5 | yes | `proposals/function-references` |
+//! | Multiple memories | 5 | yes | `proposals/multi-memory` |
+//! | Memory64 and table64 | 5 | yes | `proposals/memory64`, `wasm2obj/tests/clif/memory64_bounds_check.wat` |
+//! | Exception handling (`try_table`) | 5 | yes | `proposals/exceptions`, `wasm2obj/tests/clif/try_table.wat` |
 //! | Exception handling, older form | – | yes | `fixtures/wast/legacy_exceptions.wast` |
-//! | Custom annotations | 5 | yes, ignored | `host/tests/spec.rs` |
-//! | Branch hinting | 5 | accepted, ignored | `host/tests/spec.rs` |
-//! | Custom page sizes | 3 | yes | `host/tests/spec.rs` |
-//! | Wide arithmetic | 3 | yes | `host/tests/spec.rs` |
-//! | Garbage collection | 5 | no: refused as unsupported | `host/spec_expectations.toml` |
-//! | Threads | 4 | atomics on memories that are not shared; shared ones are refused | `host/spec_expectations.toml` |
-//! | Custom descriptors | 3 | no: refused as unsupported | `host/spec_expectations.toml` |
+//! | Custom annotations | 5 | yes, ignored | `proposals/annotations` |
+//! | Branch hinting | 5 | ignored, as all custom sections | `wasm-v3/custom.wast` |
+//! | Custom page sizes | 3 | yes | `proposals/custom-page-sizes` |
+//! | Wide arithmetic | 3 | yes | `proposals/wide-arithmetic` |
+//! | Garbage collection | 5 | no: refused as unsupported | `proposals/gc` |
+//! | Threads | 4 | atomics on memories that are not shared; shared ones are refused | `proposals/threads` |
+//! | Custom descriptors | 3 | no: refused as unsupported | `proposals/custom-descriptors` |
 
 #![forbid(unsafe_code)]
 
