@@ -5,7 +5,10 @@
 //!
 //! - `cargo bench -p benches --bench compile_time`: compile time against Wasmtime's.
 //! - `cargo run --release -p benches --bin scale`: compile time and memory over growing modules.
+//! - `cargo run --release -p benches --bin compute`: run time against Wasmtime's and clang's.
 #![forbid(unsafe_code)]
+
+pub mod wasmtime_program;
 
 use std::fs;
 
