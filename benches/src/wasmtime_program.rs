@@ -2,8 +2,9 @@
 //!
 //! Read first: [`Program`]. Limits: the program sees one folder, as its current one.
 
+use host::program::thread_cpu_time;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use wasmtime::{Config, Engine, Inlining, Linker, Module, Result, Store};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
@@ -20,7 +21,7 @@ pub enum Settings {
 /// What belongs to one run.
 struct State {
     wasi: WasiP1Ctx,
-    started: Option<Instant>,
+    started: Option<Duration>,
     measured: Option<Duration>,
 }
 
@@ -45,7 +46,7 @@ impl Program {
         Ok(Program { engine, module })
     }
 
-    /// Runs the program with this process's streams and returns its exit code, and the time between its calls of
+    /// Runs the program with this process's streams and returns its exit code, and the CPU time between its calls of
     /// `bench.start` and `bench.end`, if it made any.
     ///
     /// # Errors
@@ -76,11 +77,11 @@ fn linker(engine: &Engine) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     p1::add_to_linker_sync(&mut linker, |state: &mut State| &mut state.wasi)?;
     linker.func_wrap("bench", "start", |mut caller: wasmtime::Caller<'_, State>| {
-        caller.data_mut().started = Some(Instant::now());
+        caller.data_mut().started = Some(thread_cpu_time());
     })?;
     linker.func_wrap("bench", "end", |mut caller: wasmtime::Caller<'_, State>| {
         let state = caller.data_mut();
-        state.measured = state.started.map(|started| started.elapsed());
+        state.measured = state.started.map(|started| thread_cpu_time() - started);
     })?;
     Ok(linker)
 }

@@ -2,11 +2,12 @@
 //!
 //! The bytes are a memory file (`memfd_create`) mapped twice. The window is what compiled code uses: memory 0 is at address 0
 //! where the process may map that, which makes the generated code the very same as the guest's. The alias is what Rust code
-//! uses, so that guest address 0 is never a null pointer. What is not mapped in the window faults, byte-exact at page ends.
+//! uses, so that guest address 0 is never a null pointer. Growth opens more of the window; what is closed faults, byte-exact at
+//! page ends.
 //!
 //! Read first: [`LinearMemory`]. Limits: a 64-bit memory ends at its window's 16 GiB.
 
-use crate::reservation::{PAGE_BYTES, Reservation};
+use crate::reservation::{PAGE_BYTES, Protection, Reservation};
 use abi::instance::MemoryInstance;
 use abi::memory_map::{WASM_PAGE_SIZE, WINDOW_REACH, WINDOW_STRIDE};
 use std::fs::File;
@@ -16,6 +17,9 @@ use unikernel::trap_report::MemoryFault;
 
 /// Windows are looked for below this address: a position-independent executable and its libraries lie above.
 const WINDOWS_END: u64 = 0x5000_0000_0000;
+
+/// Growth of at most so many bytes gets its pages at once, as in the guest; what is larger may never be touched.
+const EAGER_BYTES: u64 = 16 << 20;
 
 /// The addresses of one linear memory, reserved before the module is compiled, for compiled code has the address in it.
 #[derive(Debug)]
@@ -51,8 +55,8 @@ impl Window {
 pub struct LinearMemory {
     window: Window,
     alias: Reservation,
-    file: File,
-    /// Bytes of the file that both views show: the memory's length, rounded up to a page.
+    /// Bytes that the window shows: the memory's length, rounded up to a page. The alias shows all of the file, whose pages take
+    /// no memory before they are written.
     mapped_bytes: u64,
     /// Address of the instance that compiled code reads; it lies in the data of the module that defines the memory.
     instance: u64,
@@ -63,7 +67,7 @@ impl LinearMemory {
     ///
     /// # Errors
     /// The kernel's.
-    pub fn new(window: Window, instance: u64) -> io::Result<LinearMemory> {
+    pub fn new(mut window: Window, instance: u64) -> io::Result<LinearMemory> {
         // SAFETY: the name is a C string.
         let descriptor = unsafe { libc::memfd_create(c"linear memory".as_ptr(), libc::MFD_CLOEXEC) };
         if descriptor < 0 {
@@ -71,11 +75,14 @@ impl LinearMemory {
         }
         // SAFETY: the descriptor is new and nobody else's.
         let file = unsafe { File::from_raw_fd(descriptor) };
-        let alias = Reservation::anywhere(window.reservation.len_bytes())?;
+        let len_bytes = window.reservation.len_bytes();
+        file.set_len(len_bytes)?;
+        let mut alias = Reservation::anywhere(len_bytes)?;
+        alias.map_shared(file.as_fd(), Protection::ReadWrite)?;
+        window.reservation.map_shared(file.as_fd(), Protection::None)?;
         Ok(LinearMemory {
             window,
             alias,
-            file,
             mapped_bytes: 0,
             instance,
         })
@@ -130,12 +137,11 @@ impl LinearMemory {
         if delta_bytes == 0 {
             return Ok(());
         }
-        self.file.set_len(end)?;
-        self.alias
-            .map_shared(self.mapped_bytes, delta_bytes, self.file.as_fd(), self.mapped_bytes)?;
-        self.window
-            .reservation
-            .map_shared(self.mapped_bytes, delta_bytes, self.file.as_fd(), self.mapped_bytes)?;
+        let window = &mut self.window.reservation;
+        window.protect(self.mapped_bytes, delta_bytes, Protection::ReadWrite)?;
+        if delta_bytes <= EAGER_BYTES {
+            window.populate(self.mapped_bytes, delta_bytes)?;
+        }
         self.mapped_bytes = end;
         Ok(())
     }

@@ -99,30 +99,16 @@ impl Reservation {
             protection,
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
             -1,
-            0,
         )
     }
 
-    /// Puts part of a file behind a piece, shared with all other mappings of it, readable and writable.
+    /// Puts a file, which is as long, behind the whole reservation, shared with all other mappings of it.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn map_shared(
-        &mut self,
-        offset: u64,
-        len_bytes: u64,
-        file: BorrowedFd<'_>,
-        file_offset: u64,
-    ) -> io::Result<()> {
+    pub fn map_shared(&mut self, file: BorrowedFd<'_>, protection: Protection) -> io::Result<()> {
         use std::os::fd::AsRawFd;
-        self.map_piece(
-            offset,
-            len_bytes,
-            Protection::ReadWrite,
-            libc::MAP_SHARED,
-            file.as_raw_fd(),
-            file_offset,
-        )
+        self.map_piece(0, self.len_bytes, protection, libc::MAP_SHARED, file.as_raw_fd())
     }
 
     fn map_piece(
@@ -132,7 +118,6 @@ impl Reservation {
         protection: Protection,
         flags: libc::c_int,
         file: libc::c_int,
-        file_offset: u64,
     ) -> io::Result<()> {
         let address = self.check_piece(offset, len_bytes)?;
         if len_bytes == 0 {
@@ -142,14 +127,7 @@ impl Reservation {
         let mapped = unsafe {
             let address = address as *mut libc::c_void;
             let flags = flags | libc::MAP_FIXED;
-            libc::mmap(
-                address,
-                len_bytes as usize,
-                protection.flags(),
-                flags,
-                file,
-                file_offset as libc::off_t,
-            )
+            libc::mmap(address, len_bytes as usize, protection.flags(), flags, file, 0)
         };
         if mapped == libc::MAP_FAILED {
             Err(io::Error::last_os_error())
@@ -166,6 +144,21 @@ impl Reservation {
         let address = self.check_piece(offset, len_bytes)?;
         // SAFETY: the piece lies in this reservation. Whoever borrowed its bytes did so through `self`.
         let result = unsafe { libc::mprotect(address as *mut libc::c_void, len_bytes as usize, protection.flags()) };
+        if result == 0 {
+            Ok(())
+        } else {
+            Err(io::Error::last_os_error())
+        }
+    }
+
+    /// Gives a mapped, writable piece its pages at once, rather than when they are touched.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn populate(&mut self, offset: u64, len_bytes: u64) -> io::Result<()> {
+        let address = self.check_piece(offset, len_bytes)?;
+        // SAFETY: the piece lies in this reservation; its bytes stay what they are.
+        let result = unsafe { libc::madvise(address as *mut _, len_bytes as usize, libc::MADV_POPULATE_WRITE) };
         if result == 0 {
             Ok(())
         } else {

@@ -1,7 +1,7 @@
 //! Run time of compiled code: the sightglass programs and the kernels of `fixtures/compute`, each by wasmetal (natively, through
 //! `host`, with linear memory 0 at address 0) and by Wasmtime, both for this machine's CPU; the kernels also by clang -O2.
 //!
-//! `compute [--rounds N] [NAME…]`. What is timed lies between `bench.start` and `bench.end`. Every run is a process of its own (this
+//! `compute [--rounds N] [NAME…]`. What is timed is the CPU time between `bench.start` and `bench.end`. Every run is a process of its own (this
 //! program again, with `--one`); the sides take turns, and each side's fastest run counts. All sides must print the same, and what
 //! the suite expects. The table is Markdown; ratios below 1 mean that wasmetal is faster.
 #![forbid(unsafe_code)]
@@ -153,7 +153,11 @@ fn kernels(folder: &Path) -> Result<Vec<Workload>> {
         if wasm.extension().is_none_or(|extension| extension != "wasm") {
             continue;
         }
-        let name = wasm.file_stem().context("a file has a name")?.to_string_lossy().into_owned();
+        let name = wasm
+            .file_stem()
+            .context("a file has a name")?
+            .to_string_lossy()
+            .into_owned();
         let native = folder.join(&name);
         let source = wasm.with_extension("c");
         let marks = wasm.with_file_name("native_marks.c");
@@ -216,7 +220,10 @@ fn run_child(workload: &Workload, side: Side, times: &Path) -> Result<Option<(Du
         _ => {
             let mut command = Command::new(std::env::current_exe()?);
             let side = side.to_possible_value().context("every side has a name")?;
-            command.args(["--one", side.get_name()]).arg("--wasm").arg(&workload.wasm);
+            command
+                .args(["--one", side.get_name()])
+                .arg("--wasm")
+                .arg(&workload.wasm);
             command.arg("--times").arg(times);
             if let Some(folder) = &workload.folder {
                 command.arg("--folder").arg(folder);
