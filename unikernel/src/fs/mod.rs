@@ -4,6 +4,7 @@
 //! wasi ── path ──▶ FileSystem (trait) ◀── memory_fs: writable tree in memory, over the image's baked tree
 //!                                     ◀── device_fs: /dev
 //!                                     ◀── ninep: a folder of the host
+//!                                     ◀── ext: a disk, over block_device
 //!                                     ◀── others, mounted by whoever drives the device
 //! ```
 //!
@@ -11,8 +12,10 @@
 //! Nothing here knows WASI: errors are [`Error`], names are bytes. Every operation can fail, and none panics: memory is reserved
 //! before it is used, and a file system out of memory says [`Error::NoSpace`].
 
+pub mod block_device;
 pub mod device_fs;
 mod error;
+pub mod ext;
 pub mod memory_fs;
 pub mod ninep;
 pub mod node;
