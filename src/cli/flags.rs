@@ -36,6 +36,23 @@ pub enum Command {
     ///
     /// Prints sections, sizes and who takes them, imports, the ABI version, and the arguments and environment baked in.
     Inspect(InspectFlags),
+    /// Makes disks that outlive the program, for `run --volume`
+    #[command(subcommand)]
+    Volume(VolumeCommand),
+}
+
+/// Commands about volumes.
+#[derive(Debug, Subcommand)]
+pub enum VolumeCommand {
+    /// Makes a file with an empty file system on it (ext3), which Linux can mount too
+    Create {
+        /// File to make; it must not exist
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Size, such as 64M or 10G; the host provides what is used of it
+        #[arg(long, value_name = "SIZE", value_parser = parse_size, default_value = "64M")]
+        size: u64,
+    },
 }
 
 /// Flags of `run`.
@@ -63,6 +80,14 @@ pub struct RunFlags {
     /// The image is the same for all of them; `microvm` starts fastest.
     #[arg(long, value_name = "NAME", value_enum, default_value_t)]
     pub machine: Machine,
+
+    /// Attach a volume, a disk that outlives the program, which finds it as the preopened directory GUEST, or /data
+    ///
+    /// `wasmetal volume create` makes one; any raw image of an ext3 file system will do. What the program has synced
+    /// (fd_sync, fd_datasync) is there whenever and however the machine stops. With `:ro` nothing is written. May be given
+    /// several times.
+    #[arg(long, value_name = "FILE[::GUEST][:ro]", value_hint = ValueHint::FilePath)]
+    pub volume: Vec<String>,
 
     /// Share a folder of the host with the program, live and writable; with `:ro` it cannot write there
     ///

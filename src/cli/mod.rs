@@ -12,6 +12,7 @@ mod inspect;
 mod messages;
 mod run;
 mod size;
+mod volume;
 
 use crate::interrupt;
 use crate::vm::VmError;
@@ -35,6 +36,7 @@ pub fn main() -> anyhow::Result<ExitCode> {
         Command::Run(flags) => run::run(&flags),
         Command::Build(flags) => build::build(&flags),
         Command::Inspect(flags) => inspect::inspect(&flags),
+        Command::Volume(command) => volume::volume(&command),
     }
 }
 

@@ -1,7 +1,8 @@
 //! `wasmetal run`: compiles, boots and streams.
 
 use super::flags::RunFlags;
-use super::{files, folders, image, messages};
+use super::{files, folders, image, messages, volume};
+use crate::vm::disk::Disk;
 use crate::vm::exit::host_exit_code;
 use crate::vm::network::NetworkSettings;
 use crate::vm::qemu::VmSettings;
@@ -27,6 +28,7 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     }
     let network = flags.network.settings()?;
     let shared_folders = folders::shared_folders(flags)?;
+    let disks = volume::disks(flags)?;
     let wasm = files::read_module(path)?;
     let mut builder = image::builder(&flags.image)?;
     if let Some(memory_bytes) = flags.memory {
@@ -46,18 +48,21 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         memory_bytes: flags
             .memory
             .unwrap_or_else(|| default_memory_bytes(unikernel.minimum_memory_bytes)),
-        command_line: command_line(network.as_ref(), &shared_folders),
+        command_line: command_line(network.as_ref(), &shared_folders, &disks),
         network,
         shared_folders,
+        disks,
     };
     let code = vm::run(&unikernel.image, &settings, Connection::Inherit, None)?;
     Ok(ExitCode::from(host_exit_code(code)))
 }
 
-fn command_line(network: Option<&NetworkSettings>, shared_folders: &[SharedFolder]) -> String {
+fn command_line(network: Option<&NetworkSettings>, shared_folders: &[SharedFolder], disks: &[Disk]) -> String {
+    let disks = disks.iter().enumerate();
     let folders = shared_folders.iter().enumerate();
     let words = network.map(NetworkSettings::command_line).into_iter();
     let words = words.chain(folders.map(|(number, folder)| folder.command_line_word(number)));
+    let words = words.chain(disks.map(|(number, disk)| disk.command_line_word(number)));
     words.collect::<Vec<_>>().join(" ")
 }
 

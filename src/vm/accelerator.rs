@@ -106,6 +106,7 @@ fn prove() -> Result<Verdict, VmError> {
         command_line: String::new(),
         network: None,
         shared_folders: Vec::new(),
+        disks: Vec::new(),
     };
     match run(&image, &settings, Connection::Discard, Some(PROOF_TIME_LIMIT)) {
         Ok(PROOF_EXIT_CODE) => Ok(Verdict::Works),

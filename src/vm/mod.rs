@@ -8,6 +8,7 @@
 
 pub mod accelerator;
 mod child;
+pub mod disk;
 pub mod exit;
 pub mod network;
 pub mod qemu;

@@ -9,6 +9,7 @@
 //!
 //! Read first: [`Machine`], [`arguments`]. Limits: x86-64 guests; QEMU 6 or later.
 
+use super::disk::Disk;
 use super::network::NetworkSettings;
 use super::share::SharedFolder;
 use std::os::fd::RawFd;
@@ -76,6 +77,8 @@ pub struct VmSettings {
     pub network: Option<NetworkSettings>,
     /// Folders of the host that the program finds.
     pub shared_folders: Vec<SharedFolder>,
+    /// Disks that the program finds as directories.
+    pub disks: Vec<Disk>,
 }
 
 /// Descriptor numbers that QEMU inherits.
@@ -143,8 +146,10 @@ pub fn arguments(settings: &VmSettings, descriptors: &Descriptors) -> Vec<String
     }
     let network = settings.network.iter();
     let folders = settings.shared_folders.iter().enumerate();
+    let disks = settings.disks.iter().enumerate();
     for (name, value) in network
         .flat_map(|network| network.devices(settings.machine))
+        .chain(disks.flat_map(|(number, disk)| disk.devices(number, settings.machine)))
         .chain(folders.flat_map(|(number, folder)| folder.devices(number, settings.machine)))
     {
         list.option(name, value);
@@ -198,6 +203,7 @@ mod tests {
             command_line: String::new(),
             network: None,
             shared_folders: Vec::new(),
+            disks: Vec::new(),
         };
         arguments(&settings, &descriptors).join(" ")
     }

@@ -1,17 +1,25 @@
-//! What the machine offers for mounting: shared folders, each found by its tag.
+//! What the machine offers for mounting: shared folders and disks, each found by its tag, which is a disk's serial.
 //!
-//! Only functions that open files lead here, so an image without them has neither the file system nor the driver.
+//! Only functions that open files lead here, so an image without them has neither the file systems nor the drivers.
 
+use super::virtio::block::VirtioBlock;
 use super::virtio::ninep::VirtioNinep;
+use crate::arch::tsc;
 use crate::command_line::Mount;
+use crate::fs::ext::{self, MountError, Volume};
 use crate::fs::ninep::NinepFs;
 use crate::fs::{FileSystem, NodeId};
+use crate::memory;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+
+/// A disk's blocks may take this part of the memory that is free when it is mounted.
+const CACHE_MEMORY_SHARE: u64 = 8;
 
 /// The devices that nothing has been mounted from yet.
 pub struct Mountable {
     folders: Vec<VirtioNinep>,
+    disks: Vec<VirtioBlock>,
 }
 
 impl Mountable {
@@ -19,6 +27,7 @@ impl Mountable {
     pub fn find() -> Self {
         Mountable {
             folders: core::iter::from_fn(VirtioNinep::open_next).flatten().collect(),
+            disks: core::iter::from_fn(VirtioBlock::open_next).flatten().collect(),
         }
     }
 
@@ -27,6 +36,16 @@ impl Mountable {
     /// # Errors
     /// What is missing, in words.
     pub fn open(&mut self, mount: &Mount) -> Result<(Box<dyn FileSystem>, NodeId), &'static str> {
+        if let Some(index) = self.disks.iter().position(|disk| disk.tag() == mount.tag) {
+            let mut disk = self.disks.swap_remove(index);
+            if mount.is_read_only {
+                disk.set_read_only();
+            }
+            let cache_limit_bytes = memory::available_bytes() / CACHE_MEMORY_SHARE;
+            let volume =
+                Volume::mount(Box::new(disk), cache_limit_bytes, tsc::wall_clock_ns()).map_err(MountError::in_words)?;
+            return Ok((Box::new(volume), ext::ROOT));
+        }
         let index = self
             .folders
             .iter()

@@ -45,6 +45,11 @@ impl Mounts {
         (self.systems.len() - 1) as u32
     }
 
+    /// Ends the use of all of them.
+    pub fn finish(&mut self) {
+        self.systems.iter_mut().for_each(|system| system.finish());
+    }
+
     /// Returns the file system of that number.
     ///
     /// # Panics

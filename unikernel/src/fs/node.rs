@@ -183,6 +183,9 @@ pub trait FileSystem {
         visit: &mut dyn FnMut(DirectoryEntry<'_>) -> ControlFlow<()>,
     ) -> Result<(), Error>;
 
+    /// Ends the use of the file system: everything becomes durable.
+    fn finish(&mut self) {}
+
     /// Makes a node's data (and its attributes, unless `data_only`) durable, as far as the file system can.
     fn sync(&mut self, node: NodeId, data_only: bool) -> Result<(), Error>;
 }

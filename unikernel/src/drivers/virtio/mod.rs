@@ -3,6 +3,7 @@
 //! The buses are searched once, when the first device is asked for. A driver asks for its kind of device ([`take`]) and owns
 //! what it gets. Reference: VirtIO 1.2.
 
+pub mod block;
 pub mod console;
 mod hal;
 mod interrupt;

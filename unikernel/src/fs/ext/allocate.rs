@@ -5,10 +5,10 @@
 
 use super::cache::zeros;
 use super::layout::{group as field, inode, set_u16, set_u32, superblock, u16_at, u32_at};
+use super::number_map::NumberMap;
 use super::volume::Volume;
 use crate::fs::Error;
 use alloc::boxed::Box;
-use super::number_map::NumberMap;
 
 /// Blocks that were freed since the last checkpoint: a bitmap for each group that has any.
 #[derive(Default)]
@@ -62,7 +62,8 @@ impl Volume {
             free_blocks: u16_at(bytes, field::FREE_BLOCK_COUNT),
             free_inodes: u16_at(bytes, field::FREE_INODE_COUNT),
         };
-        let table_blocks = self.geometry.inodes_per_group as usize * self.geometry.inode_size / self.geometry.block_size;
+        let table_blocks =
+            self.geometry.inodes_per_group as usize * self.geometry.inode_size / self.geometry.block_size;
         let table_end = group.inode_table.checked_add(table_blocks as u32).ok_or(Error::Io)?;
         let is_sound = [group.block_bitmap, group.inode_bitmap, group.inode_table]
             .iter()
@@ -93,7 +94,11 @@ impl Volume {
     /// # Errors
     /// [`Error::NoSpace`] if there is none, which [`reserve`](Self::reserve) rules out.
     pub(super) fn allocate_block(&mut self, goal: u32) -> Result<u32, Error> {
-        let goal = if self.geometry.is_usable(goal) { goal } else { self.geometry.first_block + 1 };
+        let goal = if self.geometry.is_usable(goal) {
+            goal
+        } else {
+            self.geometry.first_block + 1
+        };
         let (goal_group, goal_index) = self.geometry.group_of_block(goal);
         for step in 0..=self.geometry.group_count {
             let number = (goal_group + step) % self.geometry.group_count;
@@ -202,7 +207,9 @@ impl Volume {
     fn count_volume(&mut self, field: usize, change: i32) -> Result<(), Error> {
         let (block, offset) = self.geometry.superblock_place();
         let bytes = self.cache.metadata_mut(block)?;
-        let count = u32_at(bytes, offset + field).checked_add_signed(change).ok_or(Error::Io)?;
+        let count = u32_at(bytes, offset + field)
+            .checked_add_signed(change)
+            .ok_or(Error::Io)?;
         set_u32(bytes, offset + field, count);
         Ok(())
     }
@@ -210,7 +217,9 @@ impl Volume {
     fn count_group(&mut self, number: u32, field: usize, change: i16) -> Result<(), Error> {
         let (block, offset) = self.geometry.descriptor_place(number);
         let bytes = self.cache.metadata_mut(block)?;
-        let count = u16_at(bytes, offset + field).checked_add_signed(change).ok_or(Error::Io)?;
+        let count = u16_at(bytes, offset + field)
+            .checked_add_signed(change)
+            .ok_or(Error::Io)?;
         set_u16(bytes, offset + field, count);
         Ok(())
     }

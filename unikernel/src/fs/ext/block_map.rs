@@ -36,7 +36,11 @@ impl Volume {
         // One part in 128 is left for the blocks of pointers.
         let counted = (u64::from(u32::MAX) / u64::from(self.sectors_per_block())) / 128 * 127;
         let limit = mapped.min(counted) * self.geometry.block_size as u64;
-        if self.geometry.has_large_files { limit } else { limit.min(i32::MAX as u64) }
+        if self.geometry.has_large_files {
+            limit
+        } else {
+            limit.min(i32::MAX as u64)
+        }
     }
 
     const fn pointers_per_block(&self) -> u64 {
@@ -46,7 +50,10 @@ impl Volume {
     fn path(&self, index: u64) -> Result<Path, Error> {
         let per_block = self.pointers_per_block();
         if index < DIRECT_COUNT as u64 {
-            return Ok(Path { indexes: [index as usize, 0, 0, 0], depth: 0 });
+            return Ok(Path {
+                indexes: [index as usize, 0, 0, 0],
+                depth: 0,
+            });
         }
         let mut rest = index - DIRECT_COUNT as u64;
         for depth in 1..=MAX_DEPTH {
@@ -186,6 +193,10 @@ impl Volume {
     }
 
     fn must_be_usable(&self, block: u32) -> Result<(), Error> {
-        if self.geometry.is_usable(block) { Ok(()) } else { Err(Error::Io) }
+        if self.geometry.is_usable(block) {
+            Ok(())
+        } else {
+            Err(Error::Io)
+        }
     }
 }

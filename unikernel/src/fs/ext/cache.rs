@@ -10,11 +10,11 @@
 //! Only clean blocks are dropped to make room, the longest unused first. Limits: metadata that is not in its place yet stays in
 //! memory, which is at most as much as the journal holds.
 
+use super::number_map::NumberMap;
 use crate::fs::Error;
 use crate::fs::block_device::{BlockDevice, DeviceError, SECTOR_LEN_BYTES};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use super::number_map::NumberMap;
 
 /// The longest write that several blocks are joined to, in bytes.
 const MAX_TRANSFER_BYTES: usize = 128 * 1024;
@@ -278,9 +278,8 @@ impl Cache {
         }
         // Of the last uses, as many are kept as half the cache has blocks; so this is done once in as many insertions.
         let oldest = self.uses.saturating_sub(self.limit as u64 / 2);
-        self.blocks.retain(|_, cached| {
-            cached.change != Change::None || cached.is_logged || cached.last_use > oldest
-        });
+        self.blocks
+            .retain(|_, cached| cached.change != Change::None || cached.is_logged || cached.last_use > oldest);
     }
 
     fn mark(&mut self, block: u32, change: Change) -> Result<&mut [u8], Error> {

@@ -93,7 +93,11 @@ impl Volume {
     /// Returns an inode that must be a directory.
     pub(super) fn load_directory(&mut self, number: u32) -> Result<Inode, Error> {
         let inode = self.load_node(u64::from(number))?;
-        if inode.is_directory() { Ok(inode) } else { Err(Error::NotDirectory) }
+        if inode.is_directory() {
+            Ok(inode)
+        } else {
+            Err(Error::NotDirectory)
+        }
     }
 
     /// Returns the number of blocks of a directory, which is at most that of the volume.
@@ -166,13 +170,7 @@ impl Volume {
     }
 
     /// Adds an entry, whose name must not exist, and stores the directory. [`MAX_NEW_BLOCKS`] must have been reserved.
-    pub(super) fn add_entry(
-        &mut self,
-        directory: &mut Inode,
-        name: &[u8],
-        inode: u32,
-        kind: u8,
-    ) -> Result<(), Error> {
+    pub(super) fn add_entry(&mut self, directory: &mut Inode, name: &[u8], inode: u32, kind: u8) -> Result<(), Error> {
         let needed_bytes = needed(name.len());
         let count = self.directory_blocks(directory)?;
         self.note_change(directory)?;
@@ -271,7 +269,9 @@ impl Volume {
     /// Appends the target of a symbolic link.
     pub(super) fn read_target(&mut self, link: &Inode, target: &mut Vec<u8>) -> Result<(), Error> {
         let length = usize::try_from(link.length_bytes).map_err(|_| Error::Io)?;
-        target.try_reserve(length.min(self.geometry.block_size)).map_err(|_| Error::NoMemory)?;
+        target
+            .try_reserve(length.min(self.geometry.block_size))
+            .map_err(|_| Error::NoMemory)?;
         if self.is_short_symlink(link) {
             let bytes = link.pointers.iter().flat_map(|pointer| pointer.to_le_bytes());
             if length > size_of_val(&link.pointers) {

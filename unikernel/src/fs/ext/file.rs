@@ -105,7 +105,11 @@ impl Volume {
         }
         let (block, is_new) = self.find_or_allocate_block(inode, index)?;
         let is_whole = part.len() == self.geometry.block_size;
-        let target = if is_new || is_whole { self.cache.new_data(block)? } else { self.cache.data_mut(block)? };
+        let target = if is_new || is_whole {
+            self.cache.new_data(block)?
+        } else {
+            self.cache.data_mut(block)?
+        };
         target[within..within + part.len()].copy_from_slice(part);
         Ok(())
     }

@@ -325,6 +325,11 @@ impl FileSystem for Volume {
         })
     }
 
+    fn finish(&mut self) {
+        // Nobody is left to be told; the journal says to the next mount what was committed.
+        let _ = self.unmount();
+    }
+
     fn sync(&mut self, _node: NodeId, _data_only: bool) -> Result<(), Error> {
         self.commit()
     }

@@ -60,7 +60,12 @@ pub fn format(device: &mut dyn BlockDevice, uuid: [u8; 16], now_ns: u64) -> Resu
         return Err(FormatError::Size);
     }
     let plan = Plan::new(size_bytes);
-    let mut writer = Writer { device, plan, uuid, now_ns };
+    let mut writer = Writer {
+        device,
+        plan,
+        uuid,
+        now_ns,
+    };
     for number in (0..plan.geometry.group_count).rev() {
         writer.write_group_bitmaps(number)?;
     }
@@ -130,7 +135,11 @@ impl Plan {
 
     /// The first block of a group that is not the superblock's or a descriptor's: its block bitmap.
     fn block_bitmap(&self, number: u32) -> u32 {
-        let copies = if has_superblock(number) { 1 + self.geometry.descriptor_blocks() } else { 0 };
+        let copies = if has_superblock(number) {
+            1 + self.geometry.descriptor_blocks()
+        } else {
+            0
+        };
         self.geometry.first_block_of(number) + copies
     }
 
@@ -150,7 +159,11 @@ impl Plan {
     fn journal_pointer_count(&self) -> u32 {
         let behind_first = (self.journal_len as usize - 12).div_ceil(POINTERS_PER_BLOCK) as u32;
         // The second and following blocks of pointers hang below one more.
-        if behind_first > 1 { behind_first + 1 } else { behind_first }
+        if behind_first > 1 {
+            behind_first + 1
+        } else {
+            behind_first
+        }
     }
 
     fn journal_start(&self) -> u32 {
@@ -159,7 +172,11 @@ impl Plan {
 
     /// Number of blocks in use in a group.
     fn used_blocks(&self, number: u32) -> u32 {
-        if number == 0 { self.journal_start() + self.journal_len } else { self.overhead(number) }
+        if number == 0 {
+            self.journal_start() + self.journal_len
+        } else {
+            self.overhead(number)
+        }
     }
 
     fn used_inodes(number: u32) -> u32 {
@@ -169,7 +186,8 @@ impl Plan {
 
 /// Tells whether a group has a copy of the superblock: 0, 1, and the powers of 3, 5 and 7.
 fn has_superblock(number: u32) -> bool {
-    let is_power = |base: u32| core::iter::successors(Some(base), |power| power.checked_mul(base)).any(|power| power == number);
+    let is_power =
+        |base: u32| core::iter::successors(Some(base), |power| power.checked_mul(base)).any(|power| power == number);
     number <= 1 || [3, 5, 7].into_iter().any(is_power)
 }
 
@@ -182,7 +200,8 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn write(&mut self, block: u32, bytes: &[u8]) -> Result<(), DeviceError> {
-        self.device.write(u64::from(block) * (BLOCK_SIZE / SECTOR_LEN_BYTES) as u64, bytes)
+        self.device
+            .write(u64::from(block) * (BLOCK_SIZE / SECTOR_LEN_BYTES) as u64, bytes)
     }
 
     fn write_group_bitmaps(&mut self, number: u32) -> Result<(), DeviceError> {

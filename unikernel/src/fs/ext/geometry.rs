@@ -39,8 +39,8 @@ pub enum GeometryError {
     Corrupt,
     /// There is no journal.
     NoJournal,
-    /// It has features that are not understood: incompatible ones, then those compatible with reading.
-    UnknownFeatures(u32, u32),
+    /// It has features that are not understood.
+    UnknownFeatures,
 }
 
 impl Geometry {
@@ -55,7 +55,7 @@ impl Geometry {
         let unknown = u32_at(bytes, field::INCOMPATIBLE) & !feature::INCOMPATIBLE_KNOWN;
         let unknown_for_writing = u32_at(bytes, field::READ_ONLY_COMPATIBLE) & !feature::READ_ONLY_COMPATIBLE_KNOWN;
         if unknown != 0 || unknown_for_writing != 0 {
-            return Err(GeometryError::UnknownFeatures(unknown, unknown_for_writing));
+            return Err(GeometryError::UnknownFeatures);
         }
         if u32_at(bytes, field::COMPATIBLE) & feature::HAS_JOURNAL == 0 {
             return Err(GeometryError::NoJournal);
@@ -90,7 +90,8 @@ impl Geometry {
             has_large_files: u32_at(bytes, field::READ_ONLY_COMPATIBLE) & feature::LARGE_FILE != 0,
         };
         let blocks = geometry.block_count.checked_sub(geometry.first_block)?;
-        geometry.group_count = blocks.checked_add(geometry.blocks_per_group.checked_sub(1)?)? / geometry.blocks_per_group;
+        geometry.group_count =
+            blocks.checked_add(geometry.blocks_per_group.checked_sub(1)?)? / geometry.blocks_per_group;
         Some(geometry)
     }
 

@@ -86,7 +86,11 @@ impl Inode {
 
     /// Reads an inode.
     pub fn decode(number: u32, bytes: &[u8]) -> Self {
-        let extra_len = if bytes.len() > field::MIN_LEN_BYTES { u16_at(bytes, field::EXTRA_LEN) } else { 0 };
+        let extra_len = if bytes.len() > field::MIN_LEN_BYTES {
+            u16_at(bytes, field::EXTRA_LEN)
+        } else {
+            0
+        };
         let time = |low: usize, extra: usize| {
             let has_extra = extra + 4 <= field::MIN_LEN_BYTES + usize::from(extra_len) && extra + 4 <= bytes.len();
             decode_time(u32_at(bytes, low), if has_extra { u32_at(bytes, extra) } else { 0 })
@@ -130,7 +134,11 @@ impl Inode {
         let has_extra = bytes.len() > field::MIN_LEN_BYTES && u16_at(bytes, field::EXTRA_LEN) >= 16;
         for (time_ns, low, extra) in [
             (self.accessed_ns, field::ACCESS_TIME, field::ACCESS_TIME_EXTRA),
-            (self.modified_ns, field::MODIFICATION_TIME, field::MODIFICATION_TIME_EXTRA),
+            (
+                self.modified_ns,
+                field::MODIFICATION_TIME,
+                field::MODIFICATION_TIME_EXTRA,
+            ),
             (self.changed_ns, field::CHANGE_TIME, field::CHANGE_TIME_EXTRA),
         ] {
             let seconds = time_ns / NS_PER_SECOND;
@@ -273,7 +281,11 @@ impl Volume {
 
     /// Tells whether a symbolic link's target lies in the inode itself.
     pub(super) fn is_short_symlink(&self, inode: &Inode) -> bool {
-        let attribute_sectors = if inode.attribute_block == 0 { 0 } else { self.sectors_per_block() };
+        let attribute_sectors = if inode.attribute_block == 0 {
+            0
+        } else {
+            self.sectors_per_block()
+        };
         inode.kind() == Some(NodeKind::Symlink) && inode.sectors == attribute_sectors
     }
 

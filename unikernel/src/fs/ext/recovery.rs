@@ -7,10 +7,10 @@
 use super::cache::Cache;
 use super::journal::Journal;
 use super::layout::{big_u32_at, journal, u16_at};
+use super::number_map::NumberMap;
 use crate::fs::Error;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use super::number_map::NumberMap;
 
 /// The fewest blocks of a journal: a quarter of it must hold what one operation changes, with much to spare.
 const MIN_JOURNAL_BLOCKS: usize = 256;
@@ -21,7 +21,7 @@ pub enum JournalError {
     /// It makes no sense.
     Corrupt,
     /// It has features that are not understood.
-    UnknownFeatures(u32),
+    UnknownFeatures,
     /// It must be recovered, and the disk cannot be written.
     NeedsRecovery,
     /// Reading or writing failed.
@@ -90,9 +90,8 @@ fn check_superblock(superblock: &[u8], blocks: &mut Vec<u32>) -> Result<usize, J
     if !is_sound {
         return Err(JournalError::Corrupt);
     }
-    let unknown = field(journal::INCOMPATIBLE) & !journal::FEATURE_REVOKE;
-    if unknown != 0 {
-        return Err(JournalError::UnknownFeatures(unknown));
+    if field(journal::INCOMPATIBLE) & !journal::FEATURE_REVOKE != 0 {
+        return Err(JournalError::UnknownFeatures);
     }
     blocks.truncate(length);
     Ok(start)

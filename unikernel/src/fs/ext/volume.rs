@@ -7,46 +7,46 @@ use super::cache::Cache;
 use super::geometry::{Geometry, GeometryError};
 use super::journal::Journal;
 use super::layout::{feature, set_u32, superblock as field, u32_at};
+use super::number_map::NumberMap;
 use super::recovery::{self, JournalError};
 use crate::fs::Error;
 use crate::fs::block_device::{BlockDevice, SECTOR_LEN_BYTES};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use super::number_map::NumberMap;
 
 /// Why a volume cannot be mounted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MountError {
     /// There is no such file system on the disk.
-    #[error("the disk has no ext3 file system on it; `wasmetal volume create` makes one")]
     NotExt,
     /// The file system has no journal.
-    #[error("the file system has no journal; `tune2fs -j` adds one")]
     NoJournal,
-    /// The file system uses what is not understood.
-    #[error(
-        "the file system has features that are not supported (incompatible {incompatible:#x}, read-only compatible \
-         {read_only_compatible:#x}); `mke2fs -t ext3` or `wasmetal volume create` make one without"
-    )]
-    UnknownFeatures {
-        /// Features without which it cannot be read.
-        incompatible: u32,
-        /// Features without which it cannot be written.
-        read_only_compatible: u32,
-    },
-    /// The journal uses what is not understood.
-    #[error("the journal has features that are not supported ({0:#x})")]
-    UnknownJournalFeatures(u32),
+    /// The file system or its journal uses what is not understood.
+    UnknownFeatures,
     /// The journal must be recovered, and the disk cannot be written.
-    #[error("the file system was not unmounted, and the disk is read-only; mount it writable once")]
     NeedsRecovery,
     /// What is on the disk contradicts itself.
-    #[error("the file system is damaged; `e2fsck -f` repairs it")]
     Corrupt,
     /// Reading or writing failed, or there was no memory.
-    #[error("the disk could not be read or written")]
     Failed(Error),
+}
+
+impl MountError {
+    /// Says what is wrong and what helps.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            MountError::NotExt => "the disk has no ext3 file system; `wasmetal volume create` makes one",
+            MountError::NoJournal => "the file system has no journal; `tune2fs -j` adds one",
+            MountError::UnknownFeatures => {
+                "the file system has features that are not supported; `mke2fs -t ext3` makes one without"
+            }
+            MountError::NeedsRecovery => "the file system was in use and the disk is read-only; mount it writable once",
+            MountError::Corrupt => "the file system is damaged; `e2fsck -f` repairs it",
+            MountError::Failed(Error::NoMemory) => "there is too little memory for the file system",
+            MountError::Failed(_) => "the disk could not be read or written, or is damaged; `e2fsck -f` checks it",
+        }
+    }
 }
 
 impl From<Error> for MountError {
@@ -61,10 +61,7 @@ impl From<GeometryError> for MountError {
             GeometryError::NotExt => MountError::NotExt,
             GeometryError::Corrupt => MountError::Corrupt,
             GeometryError::NoJournal => MountError::NoJournal,
-            GeometryError::UnknownFeatures(incompatible, read_only_compatible) => MountError::UnknownFeatures {
-                incompatible,
-                read_only_compatible,
-            },
+            GeometryError::UnknownFeatures => MountError::UnknownFeatures,
         }
     }
 }
@@ -73,7 +70,7 @@ impl From<JournalError> for MountError {
     fn from(error: JournalError) -> Self {
         match error {
             JournalError::Corrupt => MountError::Corrupt,
-            JournalError::UnknownFeatures(features) => MountError::UnknownJournalFeatures(features),
+            JournalError::UnknownFeatures => MountError::UnknownFeatures,
             JournalError::NeedsRecovery => MountError::NeedsRecovery,
             JournalError::Failed(error) => MountError::Failed(error),
         }

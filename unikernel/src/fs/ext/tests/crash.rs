@@ -49,17 +49,27 @@ fn run_workload(disk: &Disk, steps: u32) -> Vec<Milestone> {
             // Freed blocks are what the next files would like to have.
             let (victim, _) = files.remove((random.next() % files.len() as u64) as usize);
             // From here on it may be gone, so no earlier milestone may ask for it.
-            milestones.push(Milestone { events: disk.events.borrow().len(), files: files.clone() });
+            milestones.push(Milestone {
+                events: disk.events.borrow().len(),
+                files: files.clone(),
+            });
             volume.unlink(ROOT, victim.as_bytes(), NOW_NS).unwrap();
         }
-        volume.rename((ROOT, b"temporary"), (ROOT, name.as_bytes()), NOW_NS).unwrap();
+        volume
+            .rename((ROOT, b"temporary"), (ROOT, name.as_bytes()), NOW_NS)
+            .unwrap();
         files.push((name, bytes));
         if step % 2 == 0 {
             volume.sync(id, false).unwrap();
-            milestones.push(Milestone { events: disk.events.borrow().len(), files: files.clone() });
+            milestones.push(Milestone {
+                events: disk.events.borrow().len(),
+                files: files.clone(),
+            });
         } else {
             files.pop();
-            volume.unlink(ROOT, std::format!("file-{step}").as_bytes(), NOW_NS).unwrap();
+            volume
+                .unlink(ROOT, std::format!("file-{step}").as_bytes(), NOW_NS)
+                .unwrap();
         }
     }
     milestones
@@ -70,8 +80,15 @@ fn check_files(volume: &mut Volume, milestone: &Milestone, point: usize) {
         let found = volume.lookup(ROOT, name.as_bytes());
         let found = found.unwrap_or_else(|error: Error| panic!("point {point}: {name} is lost: {error:?}"));
         let mut read = std::vec![0; bytes.len() + 1];
-        assert_eq!(volume.read(found.id, 0, &mut read), Ok(bytes.len()), "point {point}: {name}");
-        assert!(read[..bytes.len()] == **bytes, "point {point}: {name} has other contents");
+        assert_eq!(
+            volume.read(found.id, 0, &mut read),
+            Ok(bytes.len()),
+            "point {point}: {name}"
+        );
+        assert!(
+            read[..bytes.len()] == **bytes,
+            "point {point}: {name} has other contents"
+        );
     }
 }
 
@@ -83,7 +100,9 @@ fn apply_some(state: &mut [u8], unflushed: &[&Event], random: &mut Random) {
     }
     let share = random.next() % 4;
     for index in order {
-        let Event::Write { start, bytes } = unflushed[index] else { continue };
+        let Event::Write { start, bytes } = unflushed[index] else {
+            continue;
+        };
         for (number, sector) in bytes.chunks(512).enumerate() {
             if share == 3 || random.next() % 4 <= share {
                 state[start + number * 512..][..sector.len()].copy_from_slice(sector);
@@ -97,7 +116,7 @@ fn everything_synced_survives_a_crash_at_any_point() {
     let mut disk = Disk::formatted(8 << 20);
     let initial = disk.bytes.borrow().clone();
     disk.records = true;
-    let milestones = run_workload(&disk, 300);
+    let milestones = run_workload(&disk, 150);
     let events = disk.events.borrow();
     let mut random = Random(0xfeed_5eed_0bad_cafe);
     let (mut durable, mut flushed, mut tried) = (initial, 0, 0);

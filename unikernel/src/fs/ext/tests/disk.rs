@@ -31,7 +31,10 @@ pub struct Disk {
 
 impl Disk {
     pub fn new(bytes: Vec<u8>) -> Self {
-        Disk { bytes: Rc::new(RefCell::new(bytes)), ..Disk::default() }
+        Disk {
+            bytes: Rc::new(RefCell::new(bytes)),
+            ..Disk::default()
+        }
     }
 
     /// A disk with a fresh volume.
@@ -55,8 +58,16 @@ impl Disk {
     pub fn e2fsck(&self) -> Result<(), String> {
         let file = file(&self.bytes.borrow());
         let run = |arguments: &[&str]| {
-            let output = Command::new("e2fsck").args(arguments).arg(file.path()).output().expect("e2fsck is installed (e2fsprogs)");
-            let text = std::format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            let output = Command::new("e2fsck")
+                .args(arguments)
+                .arg(file.path())
+                .output()
+                .expect("e2fsck is installed (e2fsprogs)");
+            let text = std::format!(
+                "{}{}",
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
             (output.status.code(), text)
         };
         // Replaying the journal and freeing orphans counts as a repair; after it, nothing may be left.
@@ -93,8 +104,14 @@ impl Drop for TemporaryFile {
 }
 
 fn range(first_sector: u64, len_bytes: usize, disk_len: usize) -> Result<core::ops::Range<usize>, DeviceError> {
-    let start = usize::try_from(first_sector).map_err(|_| DeviceError)?.checked_mul(SECTOR_LEN_BYTES).ok_or(DeviceError)?;
-    let end = start.checked_add(len_bytes).filter(|&end| end <= disk_len).ok_or(DeviceError)?;
+    let start = usize::try_from(first_sector)
+        .map_err(|_| DeviceError)?
+        .checked_mul(SECTOR_LEN_BYTES)
+        .ok_or(DeviceError)?;
+    let end = start
+        .checked_add(len_bytes)
+        .filter(|&end| end <= disk_len)
+        .ok_or(DeviceError)?;
     Ok(start..end)
 }
 
@@ -118,7 +135,10 @@ impl BlockDevice for Disk {
         let mut disk = self.bytes.borrow_mut();
         let range = range(first_sector, bytes.len(), disk.len())?;
         if self.records {
-            self.events.borrow_mut().push(Event::Write { start: range.start, bytes: bytes.to_vec() });
+            self.events.borrow_mut().push(Event::Write {
+                start: range.start,
+                bytes: bytes.to_vec(),
+            });
         }
         disk[range].copy_from_slice(bytes);
         Ok(())

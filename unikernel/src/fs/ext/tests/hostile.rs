@@ -17,9 +17,19 @@ fn sample(is_crashed: bool) -> (Vec<u8>, Vec<usize>) {
     let file = volume.create(folder, b"file", NewNode::File, NOW_NS).unwrap();
     volume.write(file, WriteAt::Offset(0), &[0; 200_000], NOW_NS).unwrap();
     volume.write(file, WriteAt::Offset(1 << 30), &[0; 9], NOW_NS).unwrap();
-    volume.create(folder, b"link", NewNode::Symlink(&[b'l'; 100]), NOW_NS).unwrap();
+    volume
+        .create(folder, b"link", NewNode::Symlink(&[b'l'; 100]), NOW_NS)
+        .unwrap();
     let orphan = volume.create(ROOT, b"orphan", NewNode::File, NOW_NS).unwrap();
-    volume.open(orphan, Access { read: true, write: true }).unwrap();
+    volume
+        .open(
+            orphan,
+            Access {
+                read: true,
+                write: true,
+            },
+        )
+        .unwrap();
     volume.unlink(ROOT, b"orphan", NOW_NS).unwrap();
     volume.sync(ROOT, false).unwrap();
     if !is_crashed {
@@ -39,7 +49,11 @@ fn use_everything(volume: &mut Volume) {
             if entry.kind == NodeKind::Directory && nodes.len() < 50 {
                 pending.push(entry.id);
             }
-            if nodes.len() < 100 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if nodes.len() < 100 {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
         });
         if nodes.len() >= 100 {
             break;

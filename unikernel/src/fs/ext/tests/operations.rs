@@ -13,7 +13,10 @@ const LEN_BYTES: usize = 16 << 20;
 
 fn create_file(volume: &mut Volume, name: &str, bytes: &[u8]) -> NodeId {
     let id = volume.create(ROOT, name.as_bytes(), NewNode::File, NOW_NS).unwrap();
-    assert_eq!(volume.write(id, WriteAt::End, bytes, NOW_NS), Ok((bytes.len(), bytes.len() as u64)));
+    assert_eq!(
+        volume.write(id, WriteAt::End, bytes, NOW_NS),
+        Ok((bytes.len(), bytes.len() as u64))
+    );
     id
 }
 
@@ -36,7 +39,9 @@ fn names(volume: &mut Volume, directory: NodeId) -> Vec<String> {
 }
 
 fn pattern(len_bytes: usize, seed: u32) -> Vec<u8> {
-    (0..len_bytes as u32).map(|index| (index.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+    (0..len_bytes as u32)
+        .map(|index| (index.wrapping_add(seed).wrapping_mul(2_654_435_761) >> 24) as u8)
+        .collect()
 }
 
 #[test]
@@ -57,8 +62,12 @@ fn what_was_written_is_there_after_unmounting_and_mounting() {
     create_file(&mut volume, &long, b"small");
     create_file(&mut volume, "large", &large);
     let folder = volume.create(ROOT, b"folder", NewNode::Directory, NOW_NS).unwrap();
-    volume.create(folder, b"short link", NewNode::Symlink(b"../large"), NOW_NS).unwrap();
-    volume.create(folder, b"long link", NewNode::Symlink(&[b'y'; 3000]), NOW_NS).unwrap();
+    volume
+        .create(folder, b"short link", NewNode::Symlink(b"../large"), NOW_NS)
+        .unwrap();
+    volume
+        .create(folder, b"long link", NewNode::Symlink(&[b'y'; 3000]), NOW_NS)
+        .unwrap();
     volume.unmount().unwrap();
     disk.check();
     let mut volume = disk.mount();
@@ -105,7 +114,10 @@ fn links_renames_and_removals_leave_a_sound_volume() {
     volume.rename((ROOT, b"one"), (ROOT, b"victim"), NOW_NS).unwrap();
     let outer = volume.create(ROOT, b"outer", NewNode::Directory, NOW_NS).unwrap();
     let inner = volume.create(outer, b"inner", NewNode::Directory, NOW_NS).unwrap();
-    assert_eq!(volume.rename((ROOT, b"outer"), (inner, b"x"), NOW_NS), Err(Error::Invalid));
+    assert_eq!(
+        volume.rename((ROOT, b"outer"), (inner, b"x"), NOW_NS),
+        Err(Error::Invalid)
+    );
     assert_eq!(volume.remove_directory(ROOT, b"outer", NOW_NS), Err(Error::NotEmpty));
     volume.rename((outer, b"inner"), (ROOT, b"moved"), NOW_NS).unwrap();
     volume.remove_directory(ROOT, b"outer", NOW_NS).unwrap();
@@ -121,7 +133,10 @@ fn links_renames_and_removals_leave_a_sound_volume() {
 fn an_open_file_outlives_its_name_and_then_its_space_is_free() {
     let disk = Disk::formatted(LEN_BYTES);
     let mut volume = disk.mount();
-    let access = Access { read: true, write: true };
+    let access = Access {
+        read: true,
+        write: true,
+    };
     let id = create_file(&mut volume, "a", b"still here");
     volume.open(id, access).unwrap();
     volume.unlink(ROOT, b"a", NOW_NS).unwrap();
@@ -165,7 +180,9 @@ fn a_thousand_names_come_and_go() {
     let folder = volume.create(ROOT, b"d", NewNode::Directory, NOW_NS).unwrap();
     for number in 0..1000 {
         let name = std::format!("name-{number}-{}", "z".repeat(number % 60));
-        volume.create(folder, name.as_bytes(), NewNode::Symlink(b"t"), NOW_NS).unwrap();
+        volume
+            .create(folder, name.as_bytes(), NewNode::Symlink(b"t"), NOW_NS)
+            .unwrap();
         if number % 3 == 0 {
             volume.unlink(folder, name.as_bytes(), NOW_NS).unwrap();
         }
@@ -179,11 +196,20 @@ fn a_thousand_names_come_and_go() {
 fn volumes_of_linux_tools_are_used_and_theirs_use_ours() {
     for arguments in [&["-b", "1024"][..], &["-b", "4096"], &["-b", "2048", "-I", "128"]] {
         let image = file(&std::vec![0; LEN_BYTES]);
-        let made = Command::new("mke2fs").args(["-q", "-t", "ext3"]).args(arguments).arg(image.path()).status().unwrap();
+        let made = Command::new("mke2fs")
+            .args(["-q", "-t", "ext3"])
+            .args(arguments)
+            .arg(image.path())
+            .status()
+            .unwrap();
         assert!(made.success());
         let source = file(&pattern(300_000, 2));
         let request = std::format!("write {} theirs", source.path().display());
-        let debugfs = Command::new("debugfs").args(["-w", "-R", &request]).arg(image.path()).output().unwrap();
+        let debugfs = Command::new("debugfs")
+            .args(["-w", "-R", &request])
+            .arg(image.path())
+            .output()
+            .unwrap();
         assert!(debugfs.status.success());
         let disk = Disk::new(std::fs::read(image.path()).unwrap());
         let mut volume = disk.mount();
@@ -195,7 +221,11 @@ fn volumes_of_linux_tools_are_used_and_theirs_use_ours() {
         volume.unmount().unwrap();
         disk.check();
         std::fs::write(image.path(), &*disk.bytes.borrow()).unwrap();
-        let dumped = Command::new("debugfs").args(["-R", "cat ours"]).arg(image.path()).output().unwrap();
+        let dumped = Command::new("debugfs")
+            .args(["-R", "cat ours"])
+            .arg(image.path())
+            .output()
+            .unwrap();
         assert!(dumped.stdout == pattern(400_000, 4));
     }
 }
