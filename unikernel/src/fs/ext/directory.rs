@@ -47,7 +47,7 @@ fn entry_at(block: &[u8], offset: usize) -> Result<Option<Entry<'_>>, Error> {
     }
     let len_bytes = usize::from(u16_at(bytes, field::LEN));
     let name_len = usize::from(bytes[field::NAME_LEN]);
-    if len_bytes < field::NAME + name_len || len_bytes > bytes.len() || len_bytes % 4 != 0 {
+    if len_bytes < field::NAME + name_len || len_bytes > bytes.len() || !len_bytes.is_multiple_of(4) {
         return Err(Error::Io);
     }
     Ok(Some(Entry {

@@ -102,9 +102,9 @@ impl Geometry {
             && self.group_count > 0
             && u64::from(self.block_count) * self.block_size as u64 <= disk_len_bytes
             && self.blocks_per_group <= bits_per_block
-            && self.blocks_per_group % 8 == 0
+            && self.blocks_per_group.is_multiple_of(8)
             && (8..=bits_per_block).contains(&self.inodes_per_group)
-            && self.inodes_per_group % 8 == 0
+            && self.inodes_per_group.is_multiple_of(8)
             && inode_sizes.contains(&self.inode_size)
             && self.inode_size.is_power_of_two()
             && u64::from(self.group_count) * u64::from(self.inodes_per_group) == u64::from(self.inode_count)
