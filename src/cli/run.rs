@@ -9,6 +9,7 @@ use crate::vm::qemu::VmSettings;
 use crate::vm::share::SharedFolder;
 use crate::vm::{self, Connection, accelerator};
 use anyhow::{Context, bail};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -57,12 +58,23 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(host_exit_code(code)))
 }
 
+/// Returns what the kernel is told when it starts: the network, what to mount, and which standard streams are terminals.
 fn command_line(network: Option<&NetworkSettings>, shared_folders: &[SharedFolder], disks: &[Disk]) -> String {
+    let terminals = [
+        (io::stdin().is_terminal(), '0'),
+        (io::stdout().is_terminal(), '1'),
+        (io::stderr().is_terminal(), '2'),
+    ];
+    let terminals: String = terminals
+        .into_iter()
+        .filter_map(|(is_terminal, digit)| is_terminal.then_some(digit))
+        .collect();
     let disks = disks.iter().enumerate();
     let folders = shared_folders.iter().enumerate();
     let words = network.map(NetworkSettings::command_line).into_iter();
     let words = words.chain(folders.map(|(number, folder)| folder.command_line_word(number)));
     let words = words.chain(disks.map(|(number, disk)| disk.command_line_word(number)));
+    let words = words.chain((!terminals.is_empty()).then(|| format!("tty={terminals}")));
     words.collect::<Vec<_>>().join(" ")
 }
 

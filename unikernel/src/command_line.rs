@@ -1,7 +1,7 @@
 //! The kernel command line: options, then `--`, then the program's arguments.
 //!
 //! ```text
-//! ip=10.0.0.2/24 gateway=10.0.0.1 dns=10.0.0.1 env.NAME=VALUE mount=TAG:/data log=debug -- ARG…
+//! ip=10.0.0.2/24 gateway=10.0.0.1 dns=10.0.0.1 env.NAME=VALUE mount=TAG:/data log=debug tty=12 -- ARG…
 //! ```
 //!
 //! `mount=TAG:GUEST` and `mount=TAG:GUEST:ro`: the program finds the shared folder whose virtio-9p device has the mount tag TAG as
@@ -80,6 +80,8 @@ pub struct Options {
     /// The words that name directories to mount, `mount=`, unparsed: only a program that opens files has a parser of them. Those of
     /// the command line replace the baked ones.
     pub mounts: Vec<Vec<u8>>,
+    /// `tty=`: which of descriptors 0, 1 and 2 the host has connected to a terminal, where the device does not tell.
+    pub terminals: [bool; 3],
     /// `virtio_mmio.device=`: devices that only the command line tells of.
     pub mmio_devices: Vec<MmioDevice>,
 }
@@ -92,6 +94,7 @@ impl Default for Options {
             log_level: LogLevel::Error,
             network: Vec::new(),
             mounts: Vec::new(),
+            terminals: [false; 3],
             mmio_devices: Vec::new(),
         }
     }
@@ -149,6 +152,7 @@ impl Options {
         if !named.mounts.is_empty() {
             self.mounts = named.mounts;
         }
+        self.terminals = named.terminals;
         self.mmio_devices.extend(named.mmio_devices);
     }
 
@@ -167,6 +171,7 @@ impl Options {
                 }
             }
             b"mount" => self.mounts.push(word.to_vec()),
+            b"tty" => self.terminals = [b'0', b'1', b'2'].map(|digit| value.contains(&digit)),
             b"virtio_mmio.device" => self.mmio_devices.extend(parse_mmio_device(value)),
             _ => {}
         }
@@ -265,6 +270,12 @@ mod tests {
         assert_eq!(options.environment, [b"B=2".to_vec(), b"A=good day".to_vec()]);
         assert_eq!(options.log_level, LogLevel::Off);
         assert_eq!(options.network, [b"dns=8.8.8.8".to_vec(), b"ip=dhcp".to_vec()]);
+    }
+
+    #[test]
+    fn terminals_are_the_descriptors_that_are_named() {
+        assert_eq!(Options::parse(b"", b"tty=20").terminals, [true, false, true]);
+        assert_eq!(Options::parse(b"", b"-- tty=1").terminals, [false; 3]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::arch::{self, InterruptStacks, SingleCore, cpu};
 use crate::command_line::Options;
-use crate::drivers::virtio;
+use crate::drivers::{console, virtio};
 use crate::machine::Machine;
 use crate::memory::{self, OutOfMemory};
 use crate::runtime::{module, start};
@@ -32,6 +32,7 @@ extern "C" fn kernel_main(boot_info: &'static BootInfo) -> ! {
     }
     let mut options = Options::parse(module::configuration(), boot_info.command_line);
     virtio::announce_mmio_devices(core::mem::take(&mut options.mmio_devices));
+    console::set_terminals(options.terminals);
     log::set_level(options.log_level);
     *OPTIONS.borrow_mut() = Some(options);
     start::prepare_cpu();

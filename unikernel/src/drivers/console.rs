@@ -18,12 +18,20 @@ enum State {
 }
 
 static STATE: SingleCore<State> = SingleCore::new(State::Unknown);
+/// Which of descriptors 0, 1 and 2 are terminals behind a virtio port.
+static TERMINALS: SingleCore<[bool; 3]> = SingleCore::new([false; 3]);
+
+/// Notes what the host says of the streams that it connects to virtio ports.
+pub fn set_terminals(terminals: [bool; 3]) {
+    *TERMINALS.borrow_mut() = terminals;
+}
 
 /// Runs `act` with the virtio console; `None` if there is none, or if it is being opened, which may fail and say so.
 fn with_virtio<T>(act: impl FnOnce(&mut Console) -> T) -> Option<T> {
     let mut state = STATE.try_borrow_mut()?;
     if let State::Unknown = *state {
-        *state = Console::open().map_or(State::Serial, |console| State::Virtio(Box::new(console)));
+        *state =
+            Console::open(TERMINALS.borrow_mut()[1]).map_or(State::Serial, |console| State::Virtio(Box::new(console)));
     }
     match &mut *state {
         State::Virtio(console) => Some(act(console)),
@@ -79,9 +87,9 @@ pub fn is_stdin_ready() -> bool {
     })
 }
 
-/// Tells whether descriptor 0, 1 or 2 is a terminal: a serial port is one, a virtio port is not.
+/// Tells whether descriptor 0, 1 or 2 is a terminal: a serial port is one, a virtio port if the host says so.
 pub fn is_terminal(fd: u32) -> bool {
-    with_virtio(|console| console.has_port(fd)) != Some(true)
+    with_virtio(|console| console.has_port(fd)) != Some(true) || TERMINALS.borrow_mut().get(fd as usize) == Some(&true)
 }
 
 /// Lets arriving input end a halt, and sees that nothing written is held back meanwhile. Tells whether that takes polling.

@@ -2,13 +2,21 @@
 //!
 //! The host gives the ports names; those that we know are `wasmetal.stdin`, `wasmetal.stdout` and `wasmetal.stderr`. Which port
 //! is which is found out by messages on the control queues, once, when the driver starts. A port that the host closes is the end
-//! of standard input. Limits: the first four ports. Reference: VirtIO 1.2, 5.3.
+//! of standard input.
+//!
+//! A notification costs a virtual machine far more than a small write, so small writes to standard output that follow each other
+//! closely are merged: they are held back until a buffer is full, some time has passed, something goes to standard error, input
+//! is asked for, or the program waits or ends. A write after a pause goes out at once, and on a terminal each does. Limits: the
+//! first four ports; what is held back while the program computes without a call waits for its next one.
+//! Reference: VirtIO 1.2, 5.3.
 
 use super::transmit_queue::{QUEUE_LEN, TransmitQueue};
 use super::{Device, DeviceType, KernelHal};
+use crate::arch::cpu;
 use crate::platform::{OutputStream, StdinRead};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use virtio_drivers::queue::{OwningQueue, VirtQueue};
 use virtio_drivers::transport::{SomeTransport, Transport};
 
@@ -25,6 +33,8 @@ const STDIN_QUEUE_LEN: usize = 4;
 const STDIN_BUFFER_LEN_BYTES: usize = 4096;
 const STDOUT_BUFFER_LEN_BYTES: usize = 8192;
 const STDERR_BUFFER_LEN_BYTES: usize = 512;
+/// Writes closer to each other than this are merged: a millisecond at most, in ticks of a counter of 1 GHz or more.
+const MERGE_TICKS: u64 = 1_000_000;
 
 /// Control messages: who sends them, and what their value means.
 mod event {
@@ -103,16 +113,29 @@ pub struct Console {
     stdin: Option<Stdin>,
     stdout: Option<TransmitQueue>,
     stderr: Option<TransmitQueue>,
+    held: HeldOutput,
+}
+
+/// What was written to standard output and is held back.
+struct HeldOutput {
+    bytes: Vec<u8>,
+    /// When something was last sent.
+    sent_ticks: u64,
+    /// Whether anything is held back at all.
+    is_enabled: bool,
 }
 
 impl Console {
     /// Starts the driver, if the machine has such a device with several ports.
-    pub fn open() -> Option<Self> {
+    ///
+    /// On an interactive standard output nothing is held back.
+    pub fn open(is_interactive: bool) -> Option<Self> {
         let Device {
             transport,
             has_interrupt,
         } = super::take(DeviceType::Console)?;
         let mut console = Self::negotiate(transport, has_interrupt)?;
+        console.held.is_enabled = !is_interactive;
         console.send(Control {
             port: 0,
             event: event::DEVICE_READY,
@@ -153,6 +176,11 @@ impl Console {
             stdin: None,
             stdout: None,
             stderr: None,
+            held: HeldOutput {
+                bytes: Vec::new(),
+                sent_ticks: 0,
+                is_enabled: false,
+            },
         };
         Some(console)
     }
@@ -230,6 +258,10 @@ impl Console {
 
     /// Sends bytes to a stream; `false` if the stream has no port here.
     pub fn write(&mut self, stream: OutputStream, bytes: &[u8]) -> bool {
+        if stream == OutputStream::Stdout && self.stdout.is_some() && self.hold(bytes) {
+            return true;
+        }
+        self.release();
         let queue = match stream {
             OutputStream::Stdout => &mut self.stdout,
             OutputStream::Stderr => &mut self.stderr,
@@ -239,8 +271,34 @@ impl Console {
         true
     }
 
+    /// Holds output back if that is of use; `false` if it is to be sent.
+    fn hold(&mut self, bytes: &[u8]) -> bool {
+        let held = &mut self.held;
+        let now_ticks = cpu::time_stamp();
+        if !held.is_enabled
+            || held.bytes.len() + bytes.len() > STDOUT_BUFFER_LEN_BYTES
+            || now_ticks.saturating_sub(held.sent_ticks) > MERGE_TICKS
+        {
+            held.sent_ticks = now_ticks;
+            return false;
+        }
+        held.bytes.extend_from_slice(bytes);
+        true
+    }
+
+    /// Sends what is held back.
+    fn release(&mut self) {
+        if let Some(queue) = &mut self.stdout
+            && !self.held.bytes.is_empty()
+        {
+            queue.write(&mut self.transport, &self.held.bytes);
+            self.held.bytes.clear();
+        }
+    }
+
     /// Takes what has arrived on standard input; `None` if that has no port here.
     pub fn read_stdin(&mut self, buffer: &mut [u8]) -> Option<StdinRead> {
+        self.release();
         self.receive_stdin()?;
         let stdin = self.stdin.as_mut()?;
         let count = buffer.len().min(stdin.buffered.len());
@@ -278,6 +336,7 @@ impl Console {
 
     /// Sees that nothing written is held back, without waiting for it.
     pub fn kick(&mut self) {
+        self.release();
         for queue in [&mut self.stdout, &mut self.stderr].into_iter().flatten() {
             queue.kick(&mut self.transport);
         }
@@ -285,6 +344,7 @@ impl Console {
 
     /// Waits until the host has taken everything written.
     pub fn flush(&mut self) {
+        self.release();
         for queue in [&mut self.stdout, &mut self.stderr].into_iter().flatten() {
             queue.flush(&mut self.transport);
         }

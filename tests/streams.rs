@@ -1,0 +1,85 @@
+//! The standard streams in the guest: what is a terminal, what small writes become, what long lists of strings survive.
+//!
+//! A terminal is made by `script`, of util-linux, which runs the command on one.
+
+mod support;
+
+use std::process::Command;
+use support::{Outcome, run_text, wasmetal, wat};
+
+/// Ends with the file types of descriptors 0, 1 and 2 as digits: 2 is a character device, 0 is unknown.
+const FILE_TYPES: &str = r#"(module
+  (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $stat (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (func $type (param i32) (result i32)
+    (drop (call $stat (local.get 0) (i32.const 64)))
+    (i32.load8_u (i32.const 64)))
+  (func (export "_start")
+    (call $exit (i32.add (i32.mul (i32.const 100) (call $type (i32.const 0)))
+      (i32.add (i32.mul (i32.const 10) (call $type (i32.const 1))) (call $type (i32.const 2)))))))"#;
+
+#[test]
+fn streams_of_the_guest_are_terminals_where_those_of_the_host_are() {
+    run_text(FILE_TYPES, &[]).expect_code(0);
+    let module = tempfile::Builder::new().suffix(".wat").tempfile().unwrap();
+    std::fs::write(module.path(), FILE_TYPES).unwrap();
+    for (redirection, code) in [("", 222), ("</dev/null", 22), (" | cat", 202), ("2>/dev/null", 220)] {
+        let line = format!(
+            "set -o pipefail; timeout --foreground 120 {} run --accel tcg {} {redirection}",
+            env!("CARGO_BIN_EXE_wasmetal"),
+            module.path().display()
+        );
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        command.env("SHELL", "/bin/bash").stdin(std::process::Stdio::null());
+        Outcome::of(&mut command).expect_code(code);
+    }
+}
+
+/// Writes 64 bytes to standard output so many times, then traps.
+fn small_writes(count: u32) -> String {
+    format!(
+        r#"(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\10\00\00\00\40\00\00\00")
+  (data (i32.const 16) "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n")
+  (func (export "_start") (local $left i32)
+    (local.set $left (i32.const {count}))
+    (loop $again
+      (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+    unreachable))"#
+    )
+}
+
+#[test]
+fn small_writes_arrive_whole_before_a_trap_is_reported() {
+    for count in [1, 2, 127, 128, 129, 100_000] {
+        let outcome = run_text(&small_writes(count), &[]).expect_code(134);
+        let line = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde\n";
+        assert!(
+            outcome.stdout == line.repeat(count as usize),
+            "{} bytes",
+            outcome.stdout.len()
+        );
+        assert!(outcome.stderr.contains("unreachable"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn an_environment_and_arguments_of_64_kib_arrive_on_each_machine() {
+    let value = "ü \"'\\=\n".repeat(8 * 1024);
+    for machine in ["microvm", "q35"] {
+        let mut command = wasmetal();
+        command.args(["run", "--accel", "tcg", "--machine", machine, "--env"]);
+        command
+            .arg(format!("LONG={value}"))
+            .arg(wat("arguments"))
+            .args(["--", "", &value]);
+        let outcome = Outcome::of(&mut command).expect_code(0);
+        assert!(outcome.stdout == format!("arguments.wat\0\0{value}\0"), "{machine}");
+        assert!(outcome.stderr == format!("LONG={value}\0"), "{machine}");
+    }
+}
