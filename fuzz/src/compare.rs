@@ -1,8 +1,10 @@
 //! The comparison: the same calls with the same arguments on both sides, one after the other.
 
+use crate::module::Conditions;
 use crate::theirs::Exported;
 use crate::{ours, theirs};
 use anyhow::{Result, ensure};
+use std::hash::{DefaultHasher, Hasher};
 use wasmtime::{Engine, ValType};
 
 /// How a call ended. References count as 1, null as 0.
@@ -21,6 +23,31 @@ pub trait Side {
 
     /// Reads an exported global.
     fn global(&mut self, name: &str) -> Result<u128>;
+
+    /// Reads an exported memory.
+    fn memory(&mut self, name: &str) -> Result<Digest>;
+
+    /// Reads which elements of an exported table are not null.
+    fn table(&mut self, name: &str) -> Result<Vec<bool>>;
+}
+
+/// The length of a memory, and a hash of its bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Digest {
+    len_bytes: usize,
+    hash: u64,
+}
+
+impl Digest {
+    /// Computes the digest of a memory's bytes.
+    pub fn of(bytes: &[u8]) -> Digest {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(bytes);
+        Digest {
+            len_bytes: bytes.len(),
+            hash: hasher.finish(),
+        }
+    }
 }
 
 /// Values that arguments are taken from: the edges of the number types.
@@ -33,22 +60,24 @@ const STACK_EXHAUSTED: &str = "call stack exhausted";
 enum Observation {
     Call(Ending),
     Global(u128),
+    Memory(Digest),
+    Table(Vec<bool>),
 }
 
 /// Runs a module on both sides, one after the other: Wasmtime counts on address 0 to fault, where our linear memory lies.
 ///
 /// # Errors
 /// The first difference.
-pub fn compare(engine: &Engine, wasm: &[u8]) -> Result<()> {
-    let (exports, expected) = match theirs::instantiate(engine, wasm)? {
+pub fn compare(engine: &Engine, wasm: &[u8], conditions: Conditions) -> Result<()> {
+    let mut exports = Vec::new();
+    let expected = match theirs::instantiate(engine, wasm)? {
         Ok(mut theirs) => {
-            let exports = theirs.exports();
-            let observations = observe(&mut theirs, &exports)?;
-            (exports, Ok(observations))
+            exports = theirs.exports();
+            Ok(observe(&mut theirs, &exports)?)
         }
-        Err(ending) => (Vec::new(), Err(ending)),
+        Err(ending) => Err(ending),
     };
-    let found = match ours::instantiate(wasm)? {
+    let found = match ours::instantiate(wasm, conditions)? {
         Ok(mut ours) => Ok(observe(&mut ours, &exports)?),
         Err(ending) => Err(ending),
     };
@@ -66,8 +95,8 @@ pub fn compare(engine: &Engine, wasm: &[u8]) -> Result<()> {
             return Ok(());
         }
     };
-    for (step, (expected, found)) in expected.iter().zip(&found).enumerate() {
-        let name = exports[step % exports.len()].name();
+    for (step, ((export, expected), (_, found))) in expected.iter().zip(&found).enumerate() {
+        let name = export.name();
         if let (Observation::Call(expected), Observation::Call(found)) = (expected, found)
             && [expected, found].into_iter().any(is_exhaustion)
         {
@@ -85,19 +114,29 @@ fn is_exhaustion(ending: &Ending) -> bool {
     matches!(ending, Ending::Trapped(message) if message == STACK_EXHAUSTED)
 }
 
-/// Calls every function and reads every global, once for each argument. Only null is passed for a reference; a function that
-/// takes none is called by neither side.
-fn observe(side: &mut impl Side, exports: &[Exported]) -> Result<Vec<Observation>> {
+/// Calls every function and reads every global, once for each argument, and in the end every memory and table. Only null is
+/// passed for a reference; a function that takes none is called by neither side.
+fn observe<'a>(side: &mut impl Side, exports: &'a [Exported]) -> Result<Vec<(&'a Exported, Observation)>> {
     let mut observations = Vec::with_capacity(exports.len() * ARGUMENTS.len());
     for argument in ARGUMENTS {
         for export in exports {
-            observations.push(match export {
+            let observation = match export {
                 Exported::Function(name, parameters, results) => {
                     Observation::Call(call(side, name, parameters, results, argument)?)
                 }
                 Exported::Global(name, of) => Observation::Global(truncate(of, side.global(name)?)),
-            });
+                Exported::Memory(_) | Exported::Table(_) => continue,
+            };
+            observations.push((export, observation));
         }
+    }
+    for export in exports {
+        let observation = match export {
+            Exported::Memory(name) => Observation::Memory(side.memory(name)?),
+            Exported::Table(name) => Observation::Table(side.table(name)?),
+            Exported::Function(..) | Exported::Global(..) => continue,
+        };
+        observations.push((export, observation));
     }
     Ok(observations)
 }

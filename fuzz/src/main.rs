@@ -2,8 +2,8 @@
 //!
 //! `cargo run --release -p fuzz -- --modules 1000 --seed 1` makes modules with wasm-smith, each from its number alone, so that
 //! `--seed N --modules 1` repeats number N. Chunks run in processes of their own: a crash is a finding, not the end. What is
-//! compared: whether instantiation succeeds, what every exported function returns for a few arguments or how it traps, and the
-//! exported globals in between.
+//! compared: whether instantiation succeeds, what every exported function returns for a few arguments or how it traps, the
+//! exported globals in between, and all memories and tables in the end.
 //!
 //! Read in this order: `module` (what is generated), `ours` and `theirs` (the two sides), `compare`. Limits: no imports; a call
 //! that exhausts the stack ends the comparison of its module, since the two stacks differ.
@@ -113,7 +113,8 @@ fn run_chunk(seed: u64, modules: u64) -> Result<()> {
     for number in seed..seed + modules {
         writeln!(io::stdout(), "{number}")?;
         if let Some(wasm) = module::generate(number)? {
-            compare::compare(&engine, &wasm).with_context(|| format!("module {number}"))?;
+            compare::compare(&engine, &wasm, module::Conditions::of(number))
+                .with_context(|| format!("module {number}"))?;
         }
     }
     Ok(())

@@ -5,6 +5,7 @@ use arbitrary::Unstructured;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use wasm_smith::{Config, Module};
+use wasm2obj::{BoundsChecks, Cpu};
 
 /// Loop iterations and calls that a module may make in all.
 const FUEL: u32 = 10_000;
@@ -26,6 +27,8 @@ pub fn generate(number: u64) -> Result<Option<Vec<u8>>> {
     Ok(Some(module.to_bytes()))
 }
 
+/// All that the compiler has is on: wasm-smith's defaults (multi-value, references, bulk memory, SIMD, tail calls, exceptions,
+/// memories of 64-bit addresses, extended constants, wide arithmetic) and what is named here.
 fn configuration(number: u64) -> Config {
     Config {
         export_everything: true,
@@ -44,12 +47,36 @@ fn configuration(number: u64) -> Config {
         max_table_elements: 1000,
         // Most modules rather compute than trap.
         disallow_traps: !number.is_multiple_of(4),
-        // Relaxed operations may differ by design; the rest is not compiled.
-        relaxed_simd_enabled: false,
+        custom_page_sizes_enabled: true,
+        relaxed_simd_enabled: Conditions::of(number).rounds_once(),
+        // Not compiled: garbage collection, threads, and the short form of imports.
         gc_enabled: false,
         threads_enabled: false,
-        custom_page_sizes_enabled: false,
         compact_imports_enabled: false,
         ..Config::default()
+    }
+}
+
+/// How our side compiles a module. They take turns, so that every few modules meet all of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conditions {
+    /// How accesses are checked.
+    pub bounds_checks: BoundsChecks,
+    /// The CPU that code relies on.
+    pub cpu: Cpu,
+}
+
+impl Conditions {
+    /// Returns the conditions of the module of that number.
+    pub fn of(number: u64) -> Conditions {
+        Conditions {
+            bounds_checks: [BoundsChecks::Mmu, BoundsChecks::Explicit][(number / 2 % 2) as usize],
+            cpu: [Cpu::Default, Cpu::Native][(number % 2) as usize].clone(),
+        }
+    }
+
+    /// Tells whether `relaxed_madd` rounds once, as Wasmtime's deterministic form does: then relaxed SIMD can be compared.
+    fn rounds_once(&self) -> bool {
+        self.cpu == Cpu::Native && std::arch::is_x86_feature_detected!("fma")
     }
 }

@@ -1,6 +1,7 @@
 //! Our side: the module compiled by wasm2obj and run in this process by `host`.
 
-use crate::compare::{Ending, Side};
+use crate::compare::{Digest, Ending, Side};
+use crate::module::Conditions;
 use anyhow::{Context, Result};
 use host::{Error, InstanceId, Store, StoreOptions};
 
@@ -14,8 +15,12 @@ pub struct Ours {
 ///
 /// # Errors
 /// What keeps the module from being compiled, linked or loaded: any of that is a finding.
-pub fn instantiate(wasm: &[u8]) -> Result<Result<Ours, Ending>> {
-    let mut store = Store::new(StoreOptions::default())?;
+pub fn instantiate(wasm: &[u8], conditions: Conditions) -> Result<Result<Ours, Ending>> {
+    let mut store = Store::new(StoreOptions {
+        bounds_checks: conditions.bounds_checks,
+        cpu: conditions.cpu,
+        ..StoreOptions::default()
+    })?;
     match store.instantiate(wasm, &|_, _, _| None) {
         Ok(instance) => Ok(Ok(Ours { store, instance })),
         Err(Error::Trap(trap)) => Ok(Err(Ending::Trapped(trap.code.message().to_owned()))),
@@ -34,5 +39,13 @@ impl Side for Ours {
 
     fn global(&mut self, name: &str) -> Result<u128> {
         Ok(self.store.global(self.instance, name)?)
+    }
+
+    fn memory(&mut self, name: &str) -> Result<Digest> {
+        Ok(Digest::of(self.store.memory(self.instance, name)?))
+    }
+
+    fn table(&mut self, name: &str) -> Result<Vec<bool>> {
+        Ok(self.store.table(self.instance, name)?)
     }
 }

@@ -1,6 +1,6 @@
 //! Wasmtime's side.
 
-use crate::compare::{Ending, Side};
+use crate::compare::{Digest, Ending, Side};
 use anyhow::{Context, Result, anyhow};
 use wasmtime::{Config, Engine, Instance, Module, Store, Trap, V128, Val, ValType};
 
@@ -16,13 +16,20 @@ pub enum Exported {
     Function(String, Vec<ValType>, Vec<ValType>),
     /// A global and its type.
     Global(String, ValType),
+    /// A memory.
+    Memory(String),
+    /// A table.
+    Table(String),
 }
 
 impl Exported {
     /// Returns the name of the export.
     pub fn name(&self) -> &str {
         match self {
-            Exported::Function(name, ..) | Exported::Global(name, _) => name,
+            Exported::Function(name, ..)
+            | Exported::Global(name, _)
+            | Exported::Memory(name)
+            | Exported::Table(name) => name,
         }
     }
 }
@@ -41,6 +48,8 @@ pub fn engine() -> Result<Engine> {
     config.wasm_exceptions(true);
     config.wasm_wide_arithmetic(true);
     config.wasm_extended_const(true);
+    config.wasm_custom_page_sizes(true);
+    config.relaxed_simd_deterministic(true);
     Engine::new(&config).map_err(|error| anyhow!("{error:#}"))
 }
 
@@ -58,7 +67,7 @@ pub fn instantiate(engine: &Engine, wasm: &[u8]) -> Result<Result<Theirs, Ending
 }
 
 impl Theirs {
-    /// Lists the exported functions and globals, in the module's order.
+    /// Lists what is exported and compared, in the module's order.
     pub fn exports(&mut self) -> Vec<Exported> {
         let names: Vec<String> = self
             .instance
@@ -77,6 +86,10 @@ impl Theirs {
             } else if let Some(global) = self.instance.get_global(&mut self.store, &name) {
                 let content = global.ty(&self.store).content().clone();
                 exports.push(Exported::Global(name, content));
+            } else if self.instance.get_memory(&mut self.store, &name).is_some() {
+                exports.push(Exported::Memory(name));
+            } else if self.instance.get_table(&mut self.store, &name).is_some() {
+                exports.push(Exported::Table(name));
             }
         }
         exports
@@ -108,6 +121,27 @@ impl Side for Theirs {
             .get_global(&mut self.store, name)
             .context("the global is exported")?;
         Ok(bits(&global.get(&mut self.store)))
+    }
+
+    fn memory(&mut self, name: &str) -> Result<Digest> {
+        let memory = self
+            .instance
+            .get_memory(&mut self.store, name)
+            .context("the memory is exported")?;
+        Ok(Digest::of(memory.data(&self.store)))
+    }
+
+    fn table(&mut self, name: &str) -> Result<Vec<bool>> {
+        let table = self
+            .instance
+            .get_table(&mut self.store, name)
+            .context("the table is exported")?;
+        let length = table.size(&self.store);
+        let element = |index| {
+            let element = table.get(&mut self.store, index).context("the table is so long")?;
+            Ok(!element.is_null())
+        };
+        (0..length).map(element).collect()
     }
 }
 

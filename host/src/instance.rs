@@ -6,6 +6,8 @@
 //!
 //! Read first: [`Store::instantiate`], [`Extern`], [`Store::call`]. Limits: a store belongs to one thread.
 
+mod contents;
+
 use crate::arena::{Arena, LoadedImage};
 use crate::code_map::LoadedCode;
 use crate::error::{Error, Trap};
@@ -432,34 +434,6 @@ impl Store {
     pub fn function_type(&self, id: InstanceId, name: &str) -> Option<&FuncType> {
         let instance = self.instances[id.0].as_ref()?;
         instance.interface.function_type(&instance.items.get(name)?.entity)
-    }
-
-    /// Returns the value of an exported global.
-    ///
-    /// # Errors
-    /// [`Error::UnknownExport`].
-    pub fn global(&self, id: InstanceId, name: &str) -> Result<u128, Error> {
-        match self.export(id, name) {
-            Some(Item {
-                entity: EntityType::Global(_),
-                address,
-                ..
-            }) => {
-                // SAFETY: a global's cell of 16 bytes is there, aligned, in a module that is loaded.
-                Ok(unsafe { (address as *const u128).read() })
-            }
-            _ => Err(Error::UnknownExport {
-                kind: "global",
-                name: name.to_owned(),
-            }),
-        }
-    }
-
-    /// Returns the instance of memory 0 and the address of its byte 0 in the host's view.
-    pub fn first_memory(&mut self, id: InstanceId) -> Option<(*const MemoryInstance, *mut u8)> {
-        let address = self.instances[id.0].as_ref()?.first_memory?;
-        let alias = self.runtime.memory(address)?.alias();
-        Some((address as *const MemoryInstance, alias))
     }
 
     /// Frees an instance, unless another one may hold something of it.
