@@ -26,6 +26,27 @@ fn the_exit_code_of_the_program_is_that_of_the_command() {
 }
 
 #[test]
+fn a_program_for_any_cpu_rounds_and_shuffles_as_another_does() {
+    // The functions have the names of what the compiler calls where there is no instruction.
+    let text = r#"(module (memory (export "memory") 1)
+        (func $floor (param f64) (result f64) (f64.floor (local.get 0)))
+        (func $ceilf (param f32) (result f32) (f32.ceil (local.get 0)))
+        (func $check (param i32) (if (i32.eqz (local.get 0)) (then unreachable)))
+        (func (export "_start")
+            (call $check (i64.eq (i64.reinterpret_f64 (call $floor (f64.const nan:0x4000000000000)))
+                                 (i64.const 0x7ffc000000000000)))
+            (call $check (f64.eq (call $floor (f64.const -1.5)) (f64.const -2)))
+            (call $check (f32.eq (call $ceilf (f32.const 1.5)) (f32.const 2)))
+            (call $check (i8x16.all_true (i8x16.eq
+                (i8x16.swizzle (v128.const i8x16 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15)
+                               (v128.const i8x16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1 16))
+                (v128.const i8x16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1 0))))))"#;
+    for cpu in ["baseline", "x86-64-v2"] {
+        run_text(text, &["--cpu", cpu]).expect_code(0);
+    }
+}
+
+#[test]
 fn arguments_and_environment_reach_the_program_unchanged() {
     let arguments = [
         "one",

@@ -13,9 +13,8 @@ use crate::code_map::LoadedCode;
 use crate::error::{Error, Trap};
 use crate::interface::{Interface, InterfaceReader, is_compatible};
 use crate::linear_memory::{LinearMemory, Window};
-use crate::runtime::{Runtime, builtin_address};
+use crate::runtime::{self, Runtime};
 use crate::trap::{Outcome, WasmStack, run};
-use abi::builtins::Builtin;
 use abi::instance::{ActiveSegment, MemoryInstance, ModuleDescriptor, TableInstance};
 use abi::symbols;
 use linker::{InMemoryOptions, Input, MemoryImage};
@@ -109,7 +108,7 @@ impl Store {
     /// The kernel's, where there are not enough addresses.
     pub fn new(options: StoreOptions) -> Result<Store, Error> {
         let mut arena = Arena::new()?;
-        arena.add_thunks(Builtin::ALL.map(builtin_address))?;
+        arena.add_thunks(runtime::functions().map(|(_, address)| address))?;
         Ok(Store {
             stack: WasmStack::new(options.stack_size_bytes)?,
             options,
@@ -216,12 +215,8 @@ impl Store {
         });
         self.arena.add_thunks(host_functions)?;
         let mut externals: HashMap<String, u64> = HashMap::new();
-        for builtin in Builtin::ALL {
-            externals.extend(
-                self.arena
-                    .thunk(builtin_address(builtin))
-                    .map(|thunk| (builtin.symbol().to_owned(), thunk)),
-            );
+        for (symbol, address) in runtime::functions() {
+            externals.extend(self.arena.thunk(address).map(|thunk| (symbol.to_owned(), thunk)));
         }
         for (import, given) in interface.imports.iter().zip(externs) {
             let address = match given {

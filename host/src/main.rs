@@ -12,6 +12,7 @@ use host::program::{Ended, Program};
 use host::{Error, StoreOptions, bake};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use wasm2obj::Cpu;
 
 const EXIT_TRAPPED: u8 = 134;
 const EXIT_UNUSABLE: u8 = 2;
@@ -45,9 +46,9 @@ struct RunFlags {
     /// How accesses to linear memory are checked.
     #[arg(long, value_enum, default_value = "mmu")]
     bounds_checks: BoundsChecks,
-    /// CPU that the code may rely on: `native` or a name that Cranelift knows.
-    #[arg(long, value_name = "NAME")]
-    cpu: Option<String>,
+    /// CPU that the code may rely on: `baseline`, `native` or a name that Cranelift knows.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    cpu: String,
     /// Arguments of the program.
     #[arg(last = true)]
     arguments: Vec<String>,
@@ -138,11 +139,7 @@ fn store_options(flags: &RunFlags) -> StoreOptions {
             BoundsChecks::Mmu => wasm2obj::BoundsChecks::Mmu,
             BoundsChecks::Explicit => wasm2obj::BoundsChecks::Explicit,
         },
-        cpu: match flags.cpu.as_deref() {
-            None => wasm2obj::Cpu::Default,
-            Some("native") => wasm2obj::Cpu::Native,
-            Some(name) => wasm2obj::Cpu::Named(name.to_owned()),
-        },
+        cpu: Cpu::from_name(&flags.cpu),
         ..StoreOptions::default()
     }
 }

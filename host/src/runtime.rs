@@ -3,7 +3,7 @@
 //! They find what they work on through [`current_runtime`], for compiled code passes no context. All run on the Wasm stack
 //! and may be left in the middle when it is exhausted; hence each change is complete before the field that shows it is written.
 //!
-//! Read first: [`Runtime`], [`builtin_address`]. Limits: one thread, so waiting for a memory cell ends only by its timeout.
+//! Read first: [`Runtime`], [`functions`]. Limits: one thread, so waiting for a memory cell ends only by its timeout.
 
 use crate::code_map::CodeMap;
 use crate::exception::{exception_drop, exception_new, throw_address};
@@ -12,6 +12,7 @@ use crate::trap::current_runtime;
 use abi::builtins::Builtin;
 use abi::instance::TableInstance;
 use std::time::Duration;
+use unikernel::missing_instructions::{ceil, ceilf, floor, floorf, pshufb, rint, rintf, trunc, truncf};
 use unikernel::trap_report::MemoryFault;
 
 /// The most elements that a table may grow to.
@@ -44,8 +45,26 @@ impl Runtime {
     }
 }
 
-/// Returns the address of a runtime function.
-pub fn builtin_address(builtin: Builtin) -> u64 {
+/// Returns symbol and address of each function that compiled code may call besides its imports: the runtime functions, and
+/// what stands in for instructions that the CPU need not have.
+pub fn functions() -> impl Iterator<Item = (&'static str, u64)> {
+    let builtins = Builtin::ALL.map(|builtin| (builtin.symbol(), builtin_address(builtin)));
+    let instructions = [
+        ("ceil", ceil as *const ()),
+        ("ceilf", ceilf as *const ()),
+        ("floor", floor as *const ()),
+        ("floorf", floorf as *const ()),
+        ("trunc", trunc as *const ()),
+        ("truncf", truncf as *const ()),
+        ("rint", rint as *const ()),
+        ("rintf", rintf as *const ()),
+        ("__cranelift_x86_pshufb", pshufb as *const ()),
+    ];
+    let instructions = instructions.map(|(symbol, function)| (symbol, function as u64));
+    builtins.into_iter().chain(instructions)
+}
+
+fn builtin_address(builtin: Builtin) -> u64 {
     // `memmove` and `memset` have the types that `abi` gives these two, so compiled code calls the C library itself. Rust must
     // not: address 0 is linear memory here, and a null pointer there.
     let function = match builtin {

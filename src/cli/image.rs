@@ -18,7 +18,7 @@ pub fn builder(flags: &ImageFlags) -> anyhow::Result<UnikernelBuilder> {
         .name(String::from_utf8_lossy(&name))
         .argument(name)
         .baked_tree(bake(&flags.bake)?)
-        .cpu(cpu(flags.cpu.as_deref()))
+        .cpu(flags.cpu.as_deref().map_or(Cpu::Default, Cpu::from_name))
         .opt_level(opt_level(flags.opt));
     for argument in &flags.arguments {
         builder = builder.argument(argument.as_bytes());
@@ -38,15 +38,6 @@ pub fn builder(flags: &ImageFlags) -> anyhow::Result<UnikernelBuilder> {
         };
     }
     Ok(builder)
-}
-
-fn cpu(name: Option<&str>) -> Cpu {
-    match name {
-        None => Cpu::Default,
-        Some("baseline") => Cpu::Baseline,
-        Some("native") => Cpu::Native,
-        Some(name) => Cpu::Named(name.to_owned()),
-    }
 }
 
 fn opt_level(level: Optimization) -> OptLevel {

@@ -19,6 +19,8 @@ pub mod command_line;
 #[allow(unsafe_code, reason = "the stack walk reads the frames of compiled code")]
 pub mod exception;
 pub mod fs;
+#[allow(unsafe_code, reason = "vectors become bytes, and compiled code calls it by symbols")]
+pub mod missing_instructions;
 pub mod net;
 pub mod platform;
 pub mod random;

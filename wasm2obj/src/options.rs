@@ -78,6 +78,28 @@ pub enum Cpu {
     Named(String),
 }
 
+impl Cpu {
+    /// Returns the CPU that a word of the command line stands for.
+    pub fn from_name(name: &str) -> Cpu {
+        match name {
+            "default" => Cpu::Default,
+            "baseline" => Cpu::Baseline,
+            "native" => Cpu::Native,
+            name => Cpu::Named(name.to_owned()),
+        }
+    }
+
+    /// Returns the word of the command line for it.
+    pub fn name(&self) -> &str {
+        match self {
+            Cpu::Default => "default",
+            Cpu::Baseline => "baseline",
+            Cpu::Native => "native",
+            Cpu::Named(name) => name,
+        }
+    }
+}
+
 /// How much to optimise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OptLevel {

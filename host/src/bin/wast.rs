@@ -1,17 +1,19 @@
 //! The command `wast`: runs the specification's test suite, or other `.wast` files, against compiled code in this process.
 //!
 //! ```text
-//! wast [--bounds-checks mmu|explicit] [--json] [--bundled] [PATH…]
+//! wast [--bounds-checks mmu|explicit] [--cpu NAME] [--json] [--bundled] [PATH…]
 //! ```
 //!
 //! Prints one line per file and the totals; exits with 1 on any failure that is not listed in `spec_expectations.toml`.
 
 use clap::{Parser, ValueEnum};
+use host::StoreOptions;
 use host::spec::expectations::Expectations;
 use host::spec::suites::{self, ScriptFile};
 use host::spec::{FileResult, Summary, child, pool};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use wasm2obj::Cpu;
 
 /// Runs `.wast` scripts of the WebAssembly specification.
 #[derive(Parser, Debug)]
@@ -19,6 +21,9 @@ struct Flags {
     /// How accesses to linear memory are checked.
     #[arg(long, value_enum, default_value = "mmu")]
     bounds_checks: BoundsChecks,
+    /// CPU that the code may rely on: `baseline`, `native` or a name that Cranelift knows.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    cpu: String,
     /// Print the counts as JSON.
     #[arg(long)]
     json: bool,
@@ -54,12 +59,16 @@ fn main() -> ExitCode {
 }
 
 fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
-    let bounds_checks = match flags.bounds_checks {
-        BoundsChecks::Mmu => wasm2obj::BoundsChecks::Mmu,
-        BoundsChecks::Explicit => wasm2obj::BoundsChecks::Explicit,
+    let options = StoreOptions {
+        bounds_checks: match flags.bounds_checks {
+            BoundsChecks::Mmu => wasm2obj::BoundsChecks::Mmu,
+            BoundsChecks::Explicit => wasm2obj::BoundsChecks::Explicit,
+        },
+        cpu: Cpu::from_name(&flags.cpu),
+        ..StoreOptions::default()
     };
     if flags.child {
-        child::run(bounds_checks)?;
+        child::run(options)?;
         return Ok(ExitCode::SUCCESS);
     }
     let scripts = read_scripts(flags)?;
@@ -68,17 +77,11 @@ fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     } else {
         Expectations::built_in()
     };
-    let summary = pool::run(
-        &std::env::current_exe()?,
-        &scripts,
-        bounds_checks,
-        &expectations,
-        &|file| {
-            if !flags.json {
-                print(file);
-            }
-        },
-    );
+    let summary = pool::run(&std::env::current_exe()?, &scripts, &options, &expectations, &|file| {
+        if !flags.json {
+            print(file);
+        }
+    });
     if flags.json {
         println!("{}", serde_json::to_string_pretty(&summary)?);
     } else {

@@ -6,6 +6,7 @@
 
 use super::script::{self, Event};
 use super::{Failure, FileResult};
+use crate::instance::StoreOptions;
 use serde_json::Value;
 use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt;
@@ -23,7 +24,7 @@ const TIME_LIMIT_SECONDS: u32 = 60;
 ///
 /// # Errors
 /// The kernel's, on standard input and output.
-pub fn run(bounds_checks: BoundsChecks) -> io::Result<()> {
+pub fn run(options: StoreOptions) -> io::Result<()> {
     // SAFETY: has no effect but the signal, which ends this process if the file takes too long.
     unsafe { libc::alarm(TIME_LIMIT_SECONDS) };
     let mut source = String::new();
@@ -35,7 +36,7 @@ pub fn run(bounds_checks: BoundsChecks) -> io::Result<()> {
             written = writeln!(stdout, "{value}").and_then(|()| stdout.flush());
         }
     };
-    let outcome = script::run(&source, bounds_checks, |event| match event {
+    let outcome = script::run(&source, options, |event| match event {
         Event::Start(line) => write(line.into()),
         Event::End(Ok(())) => write(Value::Null),
         Event::End(Err(message)) => write(message.into()),
@@ -52,9 +53,11 @@ pub fn run(bounds_checks: BoundsChecks) -> io::Result<()> {
 ///
 /// # Errors
 /// The kernel's, where the process cannot be made.
-pub fn spawn(program: &Path, name: &str, source: &str, bounds_checks: BoundsChecks) -> io::Result<FileResult> {
+pub fn spawn(program: &Path, name: &str, source: &str, options: &StoreOptions) -> io::Result<FileResult> {
     let mut child = Command::new(program)
-        .args([CHILD_ARGUMENT, "--bounds-checks", bounds_checks_word(bounds_checks)])
+        .arg(CHILD_ARGUMENT)
+        .args(["--bounds-checks", bounds_checks_word(options.bounds_checks)])
+        .args(["--cpu", options.cpu.name()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -4,20 +4,20 @@ use super::child;
 use super::expectations::Expectations;
 use super::suites::ScriptFile;
 use super::{Failure, FileResult, Summary};
+use crate::instance::StoreOptions;
 use rayon::prelude::*;
 use std::path::Path;
-use wasm2obj::BoundsChecks;
 
 /// Runs scripts in child processes of `program`, and judges them by the list. `on_result` sees each result as it comes.
 pub fn run(
     program: &Path,
     scripts: &[ScriptFile],
-    bounds_checks: BoundsChecks,
+    options: &StoreOptions,
     expectations: &Expectations,
     on_result: &(dyn Fn(&FileResult) + Sync),
 ) -> Summary {
     let run_one = |script: &ScriptFile| {
-        let mut result = child::spawn(program, &script.name, &script.source, bounds_checks).unwrap_or_else(|error| {
+        let mut result = child::spawn(program, &script.name, &script.source, options).unwrap_or_else(|error| {
             let failure = Failure {
                 line: 0,
                 message: format!("no process for it: {error}"),
@@ -29,7 +29,7 @@ pub fn run(
                 ..FileResult::default()
             }
         });
-        expectations.apply(bounds_checks, &mut result);
+        expectations.apply(options.bounds_checks, &mut result);
         on_result(&result);
         result
     };

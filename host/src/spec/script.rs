@@ -9,7 +9,7 @@ use crate::linear_memory::Window;
 use abi::trap_code::TrapCode;
 use std::cell::RefCell;
 use std::collections::HashMap;
-use wasm2obj::{BoundsChecks, CompileOptions, ErrorKind};
+use wasm2obj::{CompileOptions, ErrorKind};
 use wasmparser::{Validator, WasmFeatures};
 use wast::token::Id;
 use wast::{QuoteWat, Wast, WastDirective, WastExecute, WastInvoke};
@@ -32,12 +32,12 @@ pub enum Event {
 ///
 /// # Errors
 /// In words, if the script cannot be parsed or begun.
-pub fn run(source: &str, bounds_checks: BoundsChecks, mut on_event: impl FnMut(Event)) -> CommandResult {
+pub fn run(source: &str, options: StoreOptions, mut on_event: impl FnMut(Event)) -> CommandResult {
     let mut lexer = wast::lexer::Lexer::new(source);
     lexer.allow_confusing_unicode(true);
     let buffer = wast::parser::ParseBuffer::new_with_lexer(lexer).map_err(words)?;
     let wast = wast::parser::parse::<Wast<'_>>(&buffer).map_err(words)?;
-    let mut script = Script::new(bounds_checks)?;
+    let mut script = Script::new(options)?;
     for mut command in wast.directives {
         on_event(Event::Start(command.span().linecol_in(source).0 + 1));
         on_event(Event::End(script.run_command(&mut command)));
@@ -52,7 +52,7 @@ type Handle = Result<InstanceId, String>;
 #[derive(Debug)]
 pub struct Script {
     store: Store,
-    bounds_checks: BoundsChecks,
+    options: StoreOptions,
     /// The most recent module, for commands that name none.
     current: Handle,
     /// Whether a name refers to `current`.
@@ -85,12 +85,8 @@ impl Script {
     ///
     /// # Errors
     /// In words, where the process cannot hold it.
-    pub fn new(bounds_checks: BoundsChecks) -> Result<Script, String> {
-        let mut store = Store::new(StoreOptions {
-            bounds_checks,
-            ..StoreOptions::default()
-        })
-        .map_err(words)?;
+    pub fn new(options: StoreOptions) -> Result<Script, String> {
+        let mut store = Store::new(options.clone()).map_err(words)?;
         let wasm = wat::parse_str(SPECTEST).map_err(words)?;
         // The lowest window is for the modules under test, so that they are compiled as they are for the guest.
         let lowest_window = Window::reserve(false).map_err(words)?;
@@ -100,7 +96,7 @@ impl Script {
         drop(lowest_window);
         Ok(Script {
             store,
-            bounds_checks,
+            options,
             current: Err("there is no current module".to_owned()),
             current_is_named: false,
             named: HashMap::new(),
@@ -220,7 +216,8 @@ impl Script {
 
     fn compile(&self, wasm: &[u8]) -> Result<(), wasm2obj::Error> {
         let options = CompileOptions {
-            bounds_checks: self.bounds_checks,
+            cpu: self.options.cpu.clone(),
+            bounds_checks: self.options.bounds_checks,
             ..CompileOptions::default()
         };
         wasm2obj::compile(wasm, &options).map(|_| ())

@@ -137,12 +137,7 @@ impl Flags {
                 Kind::Clif => Emit::Clif,
                 Kind::Asm => Emit::Assembly,
             },
-            cpu: match self.cpu.as_deref() {
-                None => Cpu::Default,
-                Some("baseline") => Cpu::Baseline,
-                Some("native") => Cpu::Native,
-                Some(name) => Cpu::Named(name.to_owned()),
-            },
+            cpu: self.cpu.as_deref().map_or(Cpu::Default, Cpu::from_name),
             ..CompileOptions::default()
         };
         options.memory_bases.clone_from(&self.memory_base);

@@ -35,6 +35,8 @@ pub(super) struct ObjectWriter<'a> {
     object: Object<'static>,
     text: SectionId,
     symbols: HashMap<Symbol, SymbolId>,
+    /// Symbols of other objects, by name. A local symbol may have the same name: a C library in WebAssembly has a `floor` too.
+    foreign: HashMap<String, SymbolId>,
     /// Symbols that something refers to and nothing defines yet.
     undefined: Vec<Symbol>,
     functions: Vec<PlacedFunction<'a>>,
@@ -124,6 +126,7 @@ impl<'a> ObjectWriter<'a> {
             object,
             text,
             symbols: HashMap::new(),
+            foreign: HashMap::new(),
             undefined: Vec::new(),
             functions: Vec::new(),
         }
@@ -157,10 +160,12 @@ impl<'a> ObjectWriter<'a> {
 
     /// Returns a symbol that another object defines.
     pub fn undefined_symbol(&mut self, name: &str) -> SymbolId {
-        if let Some(id) = self.object.symbol_id(name.as_bytes()) {
+        if let Some(&id) = self.foreign.get(name) {
             return id;
         }
-        self.add_symbol(name.to_owned(), SymbolKind::Text, SymbolScope::Unknown)
+        let id = self.add_symbol(name.to_owned(), SymbolKind::Text, SymbolScope::Unknown);
+        self.foreign.insert(name.to_owned(), id);
+        id
     }
 
     /// Returns a new symbol that only this object sees.
