@@ -4,8 +4,8 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, Stdio};
-use support::{KillOnDrop, Outcome, wasmetal, wasmetal_directly, wat};
+use std::process::{Command, Stdio};
+use support::{KillOnDrop, Outcome, children, send, wasmetal, wasmetal_directly, wat};
 
 /// Starts a program that never ends, and waits for its first line.
 fn start_spinning() -> (KillOnDrop, BufReader<std::process::ChildStdout>) {
@@ -22,23 +22,6 @@ fn start_spinning() -> (KillOnDrop, BufReader<std::process::ChildStdout>) {
     (child, stdout)
 }
 
-/// Returns the ids of a process's children.
-fn children(child: &Child) -> Vec<u32> {
-    let path = format!("/proc/{0}/task/{0}/children", child.id());
-    fs::read_to_string(path)
-        .unwrap()
-        .split_whitespace()
-        .map(|id| id.parse().unwrap())
-        .collect()
-}
-
-/// Sends a signal, by the id of a process that this test started.
-fn send(signal: &str, child: &Child) {
-    let mut kill = Command::new("kill");
-    kill.args(["-s", signal]).arg(child.id().to_string());
-    Outcome::of(&mut kill).expect_code(0);
-}
-
 fn is_running(id: u32) -> bool {
     // A zombie has ended; only its parent has not asked yet.
     fs::read_to_string(format!("/proc/{id}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
@@ -50,7 +33,7 @@ fn an_interrupt_ends_the_machine_and_the_command() {
         let (mut child, _stdout) = start_spinning();
         let machines = children(&child.0);
         assert_eq!(machines.len(), 1, "one QEMU");
-        send(signal, &child.0);
+        send(signal, child.0.id());
         assert_eq!(child.0.wait().unwrap().code(), Some(130), "{signal}");
         assert!(!is_running(machines[0]), "{signal}");
     }
@@ -60,7 +43,7 @@ fn an_interrupt_ends_the_machine_and_the_command() {
 fn the_death_of_the_command_ends_the_machine() {
     let (mut child, mut stdout) = start_spinning();
     let machines = children(&child.0);
-    send("KILL", &child.0);
+    send("KILL", child.0.id());
     child.0.wait().unwrap();
     // The pipe's end is the event: QEMU does not hold it, so what is waited for is the kernel's signal to QEMU.
     let mut rest = Vec::new();

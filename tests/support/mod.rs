@@ -3,12 +3,22 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
 /// Longer than anything here takes on a busy machine, in seconds.
 const TIME_LIMIT: &str = "120";
+
+/// The machines with virtio over MMIO and over PCI.
+pub const MACHINES: [&str; 2] = ["microvm", "q35"];
+
+/// What `fixtures/wasi/folder/folder.c` prints after working in a folder.
+pub const FOLDER_TOUR: &str = "rename: done\nmkdir: done\nmkdir again: File exists\nrename into: done\nlink: done\nsymlink: done\n\
+    soft: from the guest\nreadlink: done\ntarget: sub/note\nappend: done\nfsync: done\nsub/note: from the guest, twice\n\
+    unlink: done\nrmdir: Directory not empty\nunlink open: done\ndoomed: still here\nfstat: done\nlength: 10\n\
+    doomed: No such file or directory\nutimens: done\ntruncate: done\n";
 
 /// Returns the command, without arguments, under a time limit. What runs past it ends with 124.
 pub fn wasmetal() -> Command {
@@ -107,6 +117,23 @@ impl Drop for KillOnDrop {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Returns the ids of a process's children.
+pub fn children(child: &Child) -> Vec<u32> {
+    let path = format!("/proc/{0}/task/{0}/children", child.id());
+    fs::read_to_string(path)
+        .unwrap()
+        .split_whitespace()
+        .map(|id| id.parse().unwrap())
+        .collect()
+}
+
+/// Sends a signal to a process that the test started, or a child of it.
+pub fn send(signal: &str, id: u32) {
+    let mut kill = Command::new("kill");
+    kill.args(["-s", signal]).arg(id.to_string());
+    Outcome::of(&mut kill).expect_code(0);
 }
 
 /// Returns a file in a temporary place that holds `bytes`, at its start.
