@@ -8,6 +8,7 @@
 
 pub mod accelerator;
 mod child;
+mod clock;
 pub mod disk;
 pub mod exit;
 pub mod network;
@@ -93,6 +94,7 @@ struct Streams {
     stderr: Stream,
     console: Stream,
     exit_code: Stream,
+    clock: Stream,
 }
 
 /// Runs `image` to its end and returns the program's exit code.
@@ -158,6 +160,7 @@ impl Streams {
             stderr: Stream::new()?,
             console: Stream::new()?,
             exit_code: Stream::new()?,
+            clock: Stream::new()?,
         })
     }
 
@@ -169,6 +172,7 @@ impl Streams {
             stderr: self.stderr.descriptor(),
             console: self.console.descriptor(),
             exit_code: self.exit_code.descriptor(),
+            clock: self.clock.descriptor(),
         }
     }
 
@@ -189,6 +193,7 @@ impl Streams {
             // A receiver that is gone has stopped waiting.
             let _ = exit_events.send(Event::Ended(bytes));
         });
+        clock::answer(self.clock.into_ours());
         let mut copies = Vec::new();
         for (stream, is_stdout) in [(self.stdout, true), (self.stderr, false), (self.console, false)] {
             let output: Box<dyn Write + Send> = match connection {

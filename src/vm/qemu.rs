@@ -19,6 +19,10 @@ pub const PROGRAM: &str = "qemu-system-x86_64";
 
 /// Port of the debug console that carries the exit code; reads back 0xe9.
 const EXIT_CODE_PORT: &str = "0x505";
+/// Serial port at which the guest asks for the time: the second one, where kernels look for it.
+const CLOCK_DEVICE: &str = "isa-serial,iobase=0x2f8,irq=3,chardev=clock";
+/// What tells the kernel that its questions are answered there.
+const CLOCK_WORD: &str = "clock=host";
 /// Port of `isa-debug-exit`.
 const DEBUG_EXIT_PORT: &str = "0x501";
 
@@ -96,11 +100,13 @@ pub struct Descriptors {
     pub console: RawFd,
     /// The exit code.
     pub exit_code: RawFd,
+    /// Questions for the time, and their answers.
+    pub clock: RawFd,
 }
 
 impl Descriptors {
     /// Returns all of them.
-    pub fn all(&self) -> [RawFd; 6] {
+    pub fn all(&self) -> [RawFd; 7] {
         [
             self.image,
             self.stdin,
@@ -108,6 +114,7 @@ impl Descriptors {
             self.stderr,
             self.console,
             self.exit_code,
+            self.clock,
         ]
     }
 }
@@ -125,9 +132,7 @@ pub fn arguments(settings: &VmSettings, descriptors: &Descriptors) -> Vec<String
     list.option("-accel", accelerator).option("-cpu", cpu);
     list.option("-m", format!("{}M", settings.memory_bytes >> 20));
     list.option("-kernel", format!("/proc/self/fd/{}", descriptors.image));
-    if !settings.command_line.is_empty() {
-        list.option("-append", &settings.command_line);
-    }
+    list.option("-append", format!("{CLOCK_WORD} {}", settings.command_line));
     list.socket("console", descriptors.console)
         .option("-serial", "chardev:console");
     list.option("-device", settings.machine.serial_bus());
@@ -154,6 +159,7 @@ pub fn arguments(settings: &VmSettings, descriptors: &Descriptors) -> Vec<String
     {
         list.option(name, value);
     }
+    list.socket("clock", descriptors.clock).option("-device", CLOCK_DEVICE);
     list.socket("exit", descriptors.exit_code);
     list.option(
         "-device",
@@ -195,6 +201,7 @@ mod tests {
             stderr: 6,
             console: 7,
             exit_code: 8,
+            clock: 9,
         };
         let settings = VmSettings {
             machine,

@@ -1,7 +1,7 @@
 //! The kernel command line: options, then `--`, then the program's arguments.
 //!
 //! ```text
-//! ip=10.0.0.2/24 gateway=10.0.0.1 dns=10.0.0.1 env.NAME=VALUE mount=TAG:/data log=debug tty=12 -- ARG…
+//! ip=10.0.0.2/24 gateway=10.0.0.1 dns=10.0.0.1 env.NAME=VALUE mount=TAG:/data log=debug tty=12 clock=host -- ARG…
 //! ```
 //!
 //! `mount=TAG:GUEST` and `mount=TAG:GUEST:ro`: the program finds the shared folder whose virtio-9p device has the mount tag TAG as
@@ -82,6 +82,8 @@ pub struct Options {
     pub mounts: Vec<Vec<u8>>,
     /// `tty=`: which of descriptors 0, 1 and 2 the host has connected to a terminal, where the device does not tell.
     pub terminals: [bool; 3],
+    /// `clock=host`: the host answers at the second serial port with its time.
+    pub has_host_clock: bool,
     /// `virtio_mmio.device=`: devices that only the command line tells of.
     pub mmio_devices: Vec<MmioDevice>,
 }
@@ -95,6 +97,7 @@ impl Default for Options {
             network: Vec::new(),
             mounts: Vec::new(),
             terminals: [false; 3],
+            has_host_clock: false,
             mmio_devices: Vec::new(),
         }
     }
@@ -153,6 +156,7 @@ impl Options {
             self.mounts = named.mounts;
         }
         self.terminals = named.terminals;
+        self.has_host_clock = named.has_host_clock;
         self.mmio_devices.extend(named.mmio_devices);
     }
 
@@ -172,6 +176,7 @@ impl Options {
             }
             b"mount" => self.mounts.push(word.to_vec()),
             b"tty" => self.terminals = [b'0', b'1', b'2'].map(|digit| value.contains(&digit)),
+            b"clock" => self.has_host_clock = value == b"host",
             b"virtio_mmio.device" => self.mmio_devices.extend(parse_mmio_device(value)),
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! The kernel's entry: what is done between the boot code and the program, in order.
 
-use crate::arch::{self, InterruptStacks, SingleCore, cpu};
+use crate::arch::{self, InterruptStacks, SingleCore, cpu, host_clock};
 use crate::command_line::Options;
 use crate::drivers::{console, virtio};
 use crate::machine::Machine;
@@ -33,6 +33,9 @@ extern "C" fn kernel_main(boot_info: &'static BootInfo) -> ! {
     let mut options = Options::parse(module::configuration(), boot_info.command_line);
     virtio::announce_mmio_devices(core::mem::take(&mut options.mmio_devices));
     console::set_terminals(options.terminals);
+    if options.has_host_clock {
+        host_clock::announce();
+    }
     log::set_level(options.log_level);
     *OPTIONS.borrow_mut() = Some(options);
     start::prepare_cpu();

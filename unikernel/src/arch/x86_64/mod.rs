@@ -8,6 +8,7 @@ pub mod apic;
 pub mod cpu;
 pub mod exceptions;
 mod gdt;
+pub mod host_clock;
 mod idt;
 pub mod interrupts;
 mod kvm_clock;

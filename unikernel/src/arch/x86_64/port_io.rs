@@ -24,6 +24,8 @@ impl Port {
     pub const REAL_TIME_CLOCK: Port = Port(0x70);
     /// The first serial port.
     pub const SERIAL_1: Port = Port(0x3f8);
+    /// The second serial port.
+    pub const SERIAL_2: Port = Port(0x2f8);
     /// QEMU's `isa-debug-exit`, where Solo5, Mewz and urunc have it too.
     pub const DEBUG_EXIT: Port = Port(0x501);
     /// QEMU's `isa-debugcon`, which takes the exit status.

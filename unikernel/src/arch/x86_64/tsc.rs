@@ -6,7 +6,7 @@
 
 use super::kvm_clock::{self, Reading};
 use super::pit::{self, Sample};
-use super::{SingleCore, cpu, real_time_clock};
+use super::{SingleCore, cpu, host_clock, real_time_clock};
 
 const CPUID_TSC_RATIO: u32 = 0x15;
 /// Where nothing tells, QEMU's emulated counter, which counts nanoseconds, is the best guess.
@@ -134,20 +134,21 @@ pub fn monotonic_ns() -> u64 {
     })
 }
 
-/// Returns nanoseconds since 1970. The date comes from the paravirtual clock or, to the second, from the real-time clock.
+/// Returns nanoseconds since 1970. The date comes from the paravirtual clock, from the host's answer or, to the second, from the
+/// real-time clock.
 pub fn wall_clock_ns() -> u64 {
     let now_ns = monotonic_ns();
     let (then_ns, date_ns) = *WALL_CLOCK.borrow_mut().get_or_insert_with(|| {
-        let date_ns = match kvm_clock::read() {
-            Some(Reading {
-                wall_clock: (ticks, date_ns),
-                ..
-            }) => date_ns + ns_of_ticks(cpu::time_stamp().saturating_sub(ticks)),
-            None => real_time_clock::read_seconds().unwrap_or(0) * NS_PER_SECOND,
-        };
-        (now_ns, date_ns)
+        let (ticks, date_ns) = kvm_clock::read()
+            .map(|Reading { wall_clock, .. }| wall_clock)
+            .or_else(host_clock::read)
+            .unwrap_or_else(|| {
+                let date_ns = real_time_clock::read_seconds().unwrap_or(0) * NS_PER_SECOND;
+                (cpu::time_stamp(), date_ns)
+            });
+        (with_rate(|rate| rate.ns_at(ticks)), date_ns)
     });
-    date_ns.saturating_add(now_ns - then_ns)
+    date_ns.saturating_add(now_ns).saturating_sub(then_ns)
 }
 
 /// Converts a duration.
