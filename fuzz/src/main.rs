@@ -5,17 +5,13 @@
 //! compared: whether instantiation succeeds, what every exported function returns for a few arguments or how it traps, the
 //! exported globals in between, and all memories and tables in the end.
 //!
-//! Read in this order: `module` (what is generated), `ours` and `theirs` (the two sides), `compare`. Limits: no imports; a call
-//! that exhausts the stack ends the comparison of its module, since the two stacks differ.
+//! Read the library first. Limits: no imports; a call that exhausts the stack ends the comparison of its module, since the two
+//! stacks differ.
 #![forbid(unsafe_code)]
-
-mod compare;
-mod module;
-mod ours;
-mod theirs;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
+use fuzz::{compare, module, theirs};
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
 
