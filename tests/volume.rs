@@ -260,6 +260,17 @@ fn several_volumes_have_several_names() {
 }
 
 #[test]
+fn what_a_program_wrote_before_it_trapped_is_there() {
+    let place = Place::new();
+    let mut command = wasmetal();
+    command.args(["run", "--accel", "tcg", "--volume"]).arg(place.volume());
+    let outcome = Outcome::of(command.arg(wat("write_and_trap"))).expect_code(134);
+    assert!(outcome.stderr.contains("unreachable"), "{outcome:#?}");
+    place.check();
+    assert_eq!(place.debugfs("cat note"), b"note");
+}
+
+#[test]
 fn what_is_not_a_volume_is_said() {
     let place = Place::new();
     let outcome = place

@@ -5,7 +5,7 @@ use crate::command_line::Options;
 use crate::drivers::{console, virtio};
 use crate::machine::Machine;
 use crate::memory::{self, OutOfMemory};
-use crate::runtime::{module, start};
+use crate::runtime::{module, start, trap};
 use crate::wasi::{self, Context, ContextOptions, GuestMemory};
 use crate::{exit, log};
 use abi::baked_tree::BakedTree;
@@ -55,12 +55,19 @@ fn initialize_memory(boot_info: &BootInfo) -> Result<(), OutOfMemory> {
 extern "C" fn run_program() -> ! {
     let started = cpu::time_stamp() - *START_TSC.borrow_mut();
     install_wasi();
+    trap::set_farewell(finish_files);
     let ready = cpu::time_stamp() - *START_TSC.borrow_mut();
     log::debug!("{started} ticks from the first instruction to the program's stack, {ready} to the program");
     start::call_entry();
     // SAFETY: the context was installed for good, and the program, which made the calls, has ended.
     unsafe { wasi::exports::finish() };
     exit::exit(exit::ExitStatus::SUCCESS)
+}
+
+/// Makes durable what a program has written that trapped.
+fn finish_files() {
+    // SAFETY: the context was installed for good, and the program, which made the calls, has ended outside of one.
+    unsafe { wasi::exports::finish_files() };
 }
 
 /// Makes the context that WASI calls act on.

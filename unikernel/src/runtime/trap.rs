@@ -14,6 +14,9 @@ use core::fmt::{self, Write};
 /// Where the program runs.
 static PROGRAM_STACK: SingleCore<Option<Stack>> = SingleCore::new(None);
 
+/// What is due after a trap, before the machine ends.
+static FAREWELL: SingleCore<Option<fn()>> = SingleCore::new(None);
+
 /// What the CPU says about an exception.
 #[derive(Clone, Copy, Debug)]
 pub struct Fault {
@@ -32,6 +35,11 @@ pub(super) fn set_program_stack(stack: Stack) {
     *PROGRAM_STACK.borrow_mut() = Some(stack);
 }
 
+/// Notes what to do once a trap is reported. It is done unless a call from the program to the kernel was under way.
+pub fn set_farewell(farewell: fn()) {
+    *FAREWELL.borrow_mut() = Some(farewell);
+}
+
 /// Reports the trap and ends the program, if the fault is one; returns if it is the kernel's own.
 pub fn report_if_trap(fault: &Fault) {
     let Some(stack) = PROGRAM_STACK.try_borrow_mut().and_then(|stack| *stack) else {
@@ -48,6 +56,12 @@ pub fn report_if_trap(fault: &Fault) {
     if let Some(code) = code {
         // A failed write has nowhere to be reported.
         let _ = write_report(&mut ErrorOutput, code, fault, stack);
+        // A call to the kernel that has used up the stack stopped half-way; all other traps are the program's own instructions.
+        let is_in_call = is_stack_end && module::code_offset(fault.instruction).is_none();
+        let farewell = *FAREWELL.borrow_mut();
+        if let Some(farewell) = farewell.filter(|_| !is_in_call) {
+            farewell();
+        }
         exit::exit(ExitStatus::TRAP);
     }
 }

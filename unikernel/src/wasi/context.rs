@@ -175,11 +175,16 @@ impl Context {
         }
     }
 
+    /// Makes files durable.
+    pub(crate) fn finish_files(&mut self) {
+        self.mounts.finish();
+    }
+
     /// Makes files durable, closes all sockets and waits, though not for ever, until their peers have what was sent: the end of
     /// the program.
     pub(crate) fn finish(&mut self) {
         const PATIENCE_NS: u64 = 5_000_000_000;
-        self.mounts.finish();
+        self.finish_files();
         let end_ns = self.platform.monotonic_ns().saturating_add(PATIENCE_NS);
         if let Some(network) = self.network.as_deref_mut() {
             network.close_all();

@@ -54,7 +54,20 @@ macro_rules! argument {
     };
 }
 
-/// Sees the program's connections off, once its entry has returned.
+/// Makes the program's files durable: what is left to do after a trap.
+///
+/// # Safety
+/// As [`install`], for as long as the call takes.
+pub unsafe fn finish_files() {
+    let finish = |context: &mut Context| {
+        context.finish_files();
+        Ok(())
+    };
+    // SAFETY: as for this function. The result is always success.
+    unsafe { call(finish) };
+}
+
+/// Makes the program's files durable and sees its connections off, once its entry has returned.
 ///
 /// # Safety
 /// As [`install`], for as long as the call takes.
