@@ -47,6 +47,11 @@ fn a_program_for_any_cpu_rounds_and_shuffles_as_another_does() {
 }
 
 #[test]
+fn a_million_caught_exceptions_fit_into_little_memory_and_those_held_survive() {
+    run("held_exceptions", &["--memory", "32M"]).expect_code(0);
+}
+
+#[test]
 fn arguments_and_environment_reach_the_program_unchanged() {
     let arguments = [
         "one",

@@ -1,9 +1,10 @@
-//! Which code address belongs to which loaded module, and what its trap table says about it.
+//! The loaded modules: which code address belongs to which, what its trap table says about it, and where its data lies.
 //!
 //! The signal handler asks while the thread that owns the map waits in it, so a lookup takes no lock and allocates nothing.
 
 use abi::trap_code::TrapCode;
 use abi::trap_table::TrapTable;
+use std::ops::Range;
 use unikernel::trap_report::Frame;
 
 /// The code of one loaded module.
@@ -17,16 +18,25 @@ pub struct LoadedCode {
     trap_table: Box<[u8]>,
     /// The encoded handler table.
     handler_table: Box<[u8]>,
+    /// Addresses of the data that the module writes.
+    writable_data: Vec<Range<u64>>,
 }
 
 impl LoadedCode {
-    /// Describes the code between two addresses.
-    pub fn new(text_start: u64, text_end: u64, trap_table: Box<[u8]>, handler_table: Box<[u8]>) -> LoadedCode {
+    /// Describes the module whose code lies between two addresses.
+    pub fn new(
+        text_start: u64,
+        text_end: u64,
+        trap_table: Box<[u8]>,
+        handler_table: Box<[u8]>,
+        writable_data: Vec<Range<u64>>,
+    ) -> LoadedCode {
         LoadedCode {
             text_start,
             text_end,
             trap_table,
             handler_table,
+            writable_data,
         }
     }
 
@@ -68,6 +78,13 @@ impl CodeMap {
         self.modules
             .iter()
             .find(|module| (module.text_start..module.text_end).contains(&address))
+    }
+
+    /// Returns the addresses of all modules' writable data.
+    pub fn writable_data(&self) -> impl Iterator<Item = Range<u64>> {
+        self.modules
+            .iter()
+            .flat_map(|module| module.writable_data.iter().cloned())
     }
 
     /// Returns why the instruction at an address traps, if it is one that may.

@@ -2,8 +2,10 @@
 //!
 //! A handler may be in another module than the `throw`: return addresses are looked up in the code of all modules of the store.
 
-use crate::trap::current_runtime;
+use crate::runtime::Runtime;
+use crate::trap::{current_runtime, current_stack_top};
 use abi::handler_table::{ExceptionHeader, HandlerTable};
+use std::iter::once;
 use unikernel::exception::{self, Resumption};
 
 unikernel::throw_entry!(find_landing);
@@ -20,13 +22,33 @@ pub fn throw_address() -> *const () {
 
 /// `exception_new` of [`abi::builtins`].
 pub extern "C" fn exception_new(tag: u64, value_count: u64) -> u64 {
-    exception::allocate(tag, value_count)
+    // SAFETY: the runtime is valid and unused by others while Wasm code runs.
+    let Runtime {
+        exceptions,
+        code_map,
+        table_storage,
+        ..
+    } = unsafe { &mut *current_runtime() };
+    let stack_top = current_stack_top();
+    let roots = |stack_start| {
+        let tables = table_storage.iter().map(|elements| {
+            let elements = elements.as_ptr_range();
+            elements.start as u64..elements.end as u64
+        });
+        once(stack_start..stack_top)
+            .chain(code_map.writable_data())
+            .chain(tables)
+    };
+    // SAFETY: 1. The ranges are mapped, and they are all places where compiled code writes references: its stack, globals and
+    // tables. 2. Compiled code calls this function on its stack.
+    unsafe { exceptions.make(tag, value_count, roots) }
 }
 
 /// `exception_drop` of [`abi::builtins`].
 pub extern "C" fn exception_drop(exception: u64) {
-    // SAFETY: compiled code drops an exception that it has just caught, once.
-    unsafe { exception::release(exception) };
+    // SAFETY: the runtime is valid and unused by others while Wasm code runs; compiled code drops an exception that it has just
+    // caught, once.
+    unsafe { (*current_runtime()).exceptions.release(exception) };
 }
 
 extern "C" fn find_landing(thrown: u64, frame_pointer: u64, return_address: u64, out: *mut Resumption) -> bool {

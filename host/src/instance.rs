@@ -17,8 +17,9 @@ use crate::runtime::{self, Runtime};
 use crate::trap::{Outcome, WasmStack, run};
 use abi::instance::{ActiveSegment, MemoryInstance, ModuleDescriptor, TableInstance};
 use abi::symbols;
-use linker::{InMemoryOptions, Input, MemoryImage};
+use linker::{InMemoryOptions, Input, MemoryImage, MemorySegment, Permissions};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use wasm2obj::{BoundsChecks, CompileOptions, Cpu, TypeRegistry};
 use wasmparser::types::EntityType;
@@ -293,6 +294,7 @@ impl Store {
             descriptor.text_end,
             trap_table.into(),
             handler_table.into(),
+            writable_data(image),
         );
         self.runtime.code_map.insert(code);
         let imported_memory_count = memories.len() - interface.memories.len().min(memories.len());
@@ -446,6 +448,14 @@ impl Store {
         // SAFETY: no other instance refers to it, and this store forgets it here.
         Ok(unsafe { self.arena.unload(instance.image) }?)
     }
+}
+
+fn writable_data(image: &MemoryImage) -> Vec<Range<u64>> {
+    let writable = |segment: &&MemorySegment| segment.permissions == Permissions::ReadWrite;
+    let segments = image.segments.iter().filter(writable);
+    segments
+        .map(|segment| segment.address..segment.address + segment.size_bytes)
+        .collect()
 }
 
 /// Views an array that a descriptor names.

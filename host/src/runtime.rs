@@ -12,6 +12,7 @@ use crate::trap::current_runtime;
 use abi::builtins::Builtin;
 use abi::instance::TableInstance;
 use std::time::Duration;
+use unikernel::exception::Exceptions;
 use unikernel::missing_instructions::{ceil, ceilf, floor, floorf, pshufb, rint, rintf, trunc, truncf};
 use unikernel::trap_report::MemoryFault;
 
@@ -30,7 +31,9 @@ pub struct Runtime {
     /// Code.
     pub code_map: CodeMap,
     /// Elements of tables that have outgrown the storage in their module's data.
-    table_storage: Vec<Box<[u64]>>,
+    pub table_storage: Vec<Box<[u64]>>,
+    /// Exceptions.
+    pub exceptions: Exceptions,
 }
 
 impl Runtime {

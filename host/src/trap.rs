@@ -182,6 +182,17 @@ pub fn current_runtime() -> *mut Runtime {
     unsafe { (*activation).runtime }
 }
 
+/// Returns the first address after the stack of the Wasm code that is calling.
+///
+/// # Panics
+/// If this thread is not running Wasm code.
+pub fn current_stack_top() -> u64 {
+    let activation = CURRENT.get();
+    assert!(!activation.is_null(), "only Wasm code calls this");
+    // SAFETY: as in `current_runtime`.
+    unsafe { (*activation).stack.top() }
+}
+
 /// Ends the running Wasm code from within a host function it called: `run` returns `outcome`.
 ///
 /// # Panics

@@ -16,7 +16,10 @@ extern crate boot as _;
 extern crate std;
 
 pub mod command_line;
-#[allow(unsafe_code, reason = "the stack walk reads the frames of compiled code")]
+#[allow(
+    unsafe_code,
+    reason = "it reads the frames of compiled code, and finds references there"
+)]
 pub mod exception;
 pub mod fs;
 #[allow(unsafe_code, reason = "vectors become bytes, and compiled code calls it by symbols")]

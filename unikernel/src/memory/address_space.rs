@@ -10,6 +10,7 @@ use super::{OutOfMemory, PhysAddr};
 use crate::arch::{SingleCore, cpu};
 use abi::boot_info::{BootInfo, MemoryRegion};
 use abi::memory_map::{DIRECT_MAP_BASE, IMAGE_BASE, LARGE_PAGE_SIZE, PAGE_SIZE, STACKS_BASE, WINDOW_ALIAS_BASE};
+use core::ops::Range;
 
 /// Unmapped memory below each stack. Larger than any frame of the kernel, which does not probe its stack.
 const STACK_GUARD_LEN_BYTES: u64 = 2 * 1024 * 1024;
@@ -62,6 +63,12 @@ fn image_segments() -> [(u64, u64, Access); 3] {
             Access::ReadWrite,
         ),
     ]
+}
+
+/// Returns the addresses of the image's writable data, the program's and the kernel's.
+pub fn image_data() -> Range<u64> {
+    let [_, _, (start, end, _)] = image_segments();
+    start..end
 }
 
 /// A stack with a guard region below it.

@@ -1,20 +1,32 @@
 //! Exceptions of the program: the functions of [`abi::builtins`] over [`crate::exception`].
 
-use super::module;
-use crate::exception::{self, Resumption};
+use super::{module, table, trap};
+use crate::arch::SingleCore;
+use crate::exception::{self, Exceptions, Resumption};
+use crate::memory;
 use abi::handler_table::{ExceptionHeader, HandlerTable};
 
 crate::throw_entry!(find_landing);
 
+static EXCEPTIONS: SingleCore<Exceptions> = SingleCore::new(Exceptions::new());
+
 #[unsafe(export_name = "wasmetal.exception_new")]
 extern "C" fn exception_new(tag: u64, value_count: u64) -> u64 {
-    exception::allocate(tag, value_count)
+    let roots = |stack_start| {
+        let stack_top = trap::program_stack().map_or(stack_start, |stack| stack.top);
+        [stack_start..stack_top, memory::image_data()]
+            .into_iter()
+            .chain(table::areas_on_heap())
+    };
+    // SAFETY: 1. The ranges are mapped, and they are all places where compiled code writes references: its stack, globals and
+    // tables. 2. Compiled code calls this function on its stack.
+    unsafe { EXCEPTIONS.borrow_mut().make(tag, value_count, roots) }
 }
 
 #[unsafe(export_name = "wasmetal.exception_drop")]
 extern "C" fn exception_drop(exception: u64) {
     // SAFETY: compiled code drops an exception that it has just caught, once.
-    unsafe { exception::release(exception) };
+    unsafe { EXCEPTIONS.borrow_mut().release(exception) };
 }
 
 extern "C" fn find_landing(thrown: u64, frame_pointer: u64, return_address: u64, out: *mut Resumption) -> bool {

@@ -3,16 +3,32 @@
 //! A table begins in the image's data, with the room that its minimum takes. When it outgrows that it moves to the kernel heap,
 //! with room to spare, so that growing by one element is cheap on average.
 
+use crate::arch::SingleCore;
 use abi::instance::TableInstance;
 use abi::memory_map::IMAGE_BASE;
 use alloc::alloc::{alloc, dealloc};
+use alloc::vec::Vec;
 use core::alloc::Layout;
+use core::ops::Range;
 
 /// What `table_grow` returns when it fails.
 const GROW_FAILED: u64 = u64::MAX;
 
 /// The most elements of a table, whatever its maximum says; the JavaScript embedding has the same limit.
 const MAX_LENGTH: u64 = 10_000_000;
+
+/// The tables whose elements are on the heap.
+static TABLES_ON_HEAP: SingleCore<Vec<usize>> = SingleCore::new(Vec::new());
+
+/// Returns the addresses of the elements that are not in the image.
+pub(super) fn areas_on_heap() -> impl Iterator<Item = Range<u64>> {
+    let tables = TABLES_ON_HEAP.borrow_mut();
+    (0..tables.len()).map(move |position| {
+        // SAFETY: `move_to_heap` has put the address of a table instance there; compiled code does not run during a call.
+        let table = unsafe { &*(tables[position] as *const TableInstance) };
+        table.elements..table.elements + table.length * 8
+    })
+}
 
 #[unsafe(export_name = "wasmetal.table_grow")]
 extern "C" fn table_grow(table: *mut TableInstance, delta: u64, value: u64) -> u64 {
@@ -39,6 +55,11 @@ fn move_to_heap(table: &mut TableInstance, length: u64) -> bool {
     let Ok(layout) = Layout::array::<u64>(capacity as usize) else {
         return false;
     };
+    let old_layout = heap_layout(table);
+    let mut tables = TABLES_ON_HEAP.borrow_mut();
+    if old_layout.is_none() && tables.try_reserve(1).is_err() {
+        return false;
+    }
     // SAFETY: the layout is not empty, for `length` exceeds the old capacity.
     let elements = unsafe { alloc(layout) }.cast::<u64>();
     if elements.is_null() {
@@ -49,9 +70,10 @@ fn move_to_heap(table: &mut TableInstance, length: u64) -> bool {
         // SAFETY: the new area has room for more than `table.length` elements, the old one holds them, and they are apart.
         unsafe { elements.copy_from_nonoverlapping(old_elements, table.length as usize) };
     }
-    if let Some(old_layout) = heap_layout(table) {
+    match old_layout {
         // SAFETY: an area outside the image is one that this function allocated with that capacity.
-        unsafe { dealloc(old_elements.cast(), old_layout) };
+        Some(old_layout) => unsafe { dealloc(old_elements.cast(), old_layout) },
+        None => tables.push((&raw const *table).addr()),
     }
     table.elements = elements as u64;
     table.capacity = capacity;

@@ -40,6 +40,11 @@ pub fn set_farewell(farewell: fn()) {
     *FAREWELL.borrow_mut() = Some(farewell);
 }
 
+/// Returns the stack that the program runs on.
+pub(super) fn program_stack() -> Option<Stack> {
+    *PROGRAM_STACK.borrow_mut()
+}
+
 /// Reports the trap and ends the program, if the fault is one; returns if it is the kernel's own.
 pub fn report_if_trap(fault: &Fault) {
     let Some(stack) = PROGRAM_STACK.try_borrow_mut().and_then(|stack| *stack) else {

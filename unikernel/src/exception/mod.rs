@@ -1,4 +1,4 @@
-//! Throwing exceptions: the stack walk that both the kernel and `host` do.
+//! Exceptions, as both the kernel and `host` have them: [the heap](Exceptions) they live in, and the stack walk of a throw.
 //!
 //! Compiled code keeps frame pointers: at the frame pointer lies the caller's, above it the return address. From the call of
 //! `wasmetal.throw` outwards, each return address is looked up in the [handler table](abi::handler_table) of its module; the
@@ -6,11 +6,13 @@
 //! surroundings called into the program, and the exception is not caught.
 //!
 //! A runtime defines the entry with [`throw_entry!`](crate::throw_entry), naming a function that calls [`find_landing`].
-//! Limits: x86-64; an exception that the program has a reference to is never freed.
+//! Limits: x86-64.
 
-use abi::handler_table::{ExceptionHeader, HandlerTable};
-use alloc::alloc::{alloc_zeroed, dealloc};
-use core::alloc::Layout;
+mod heap;
+
+pub use heap::Exceptions;
+
+use abi::handler_table::HandlerTable;
 
 /// Where and how an exception continues. `throw_entry!` knows this layout.
 #[repr(C)]
@@ -50,47 +52,6 @@ pub unsafe fn find_landing<'a>(
         let frame = frame_pointer as *const u64;
         // SAFETY: the caller promises whole frames: two aligned words at the frame pointer.
         (frame_pointer, return_address) = unsafe { (frame.read(), frame.add(1).read()) };
-    }
-}
-
-fn layout(value_count: u64) -> Option<Layout> {
-    let len_bytes = usize::try_from(value_count)
-        .ok()?
-        .checked_mul(ExceptionHeader::VALUE_STRIDE)?
-        .checked_add(ExceptionHeader::SIZE)?;
-    Layout::from_size_align(len_bytes, ExceptionHeader::SIZE).ok()
-}
-
-/// Makes an exception: `exception_new` of [`abi::builtins`]. Returns 0 when memory runs out.
-pub fn allocate(tag: u64, value_count: u64) -> u64 {
-    let Some(layout) = layout(value_count) else {
-        return 0;
-    };
-    // SAFETY: the layout has room for the header, so it is not empty.
-    let exception = unsafe { alloc_zeroed(layout) }.cast::<ExceptionHeader>();
-    if !exception.is_null() {
-        let header = ExceptionHeader {
-            tag,
-            is_referenced: 0,
-            value_count: value_count as u32,
-        };
-        // SAFETY: the cell is new, aligned, and holds a header.
-        unsafe { exception.write(header) };
-    }
-    exception as u64
-}
-
-/// Frees an exception that has been caught, unless the program has a reference to it: `exception_drop` of [`abi::builtins`].
-///
-/// # Safety
-/// The exception comes from [`allocate`] and has not been freed.
-pub unsafe fn release(exception: u64) {
-    let exception = exception as *mut ExceptionHeader;
-    // SAFETY: the caller's promise.
-    let (is_referenced, value_count) = unsafe { ((*exception).is_referenced, (*exception).value_count) };
-    if let (0, Some(layout)) = (is_referenced, layout(u64::from(value_count))) {
-        // SAFETY: `allocate` made the cell with this layout, and nothing refers to it any more.
-        unsafe { dealloc(exception.cast(), layout) };
     }
 }
 
@@ -155,15 +116,5 @@ mod tests {
         assert_eq!(resumption.frame_pointer, outer.as_ptr() as u64);
         assert_eq!(resumption.stack_pointer, outer.as_ptr() as u64 - 64);
         assert_eq!(walk(6), None);
-    }
-
-    #[test]
-    fn exceptions_start_with_their_tag() {
-        let exception = allocate(77, 3);
-        // SAFETY: the exception is new.
-        unsafe {
-            assert_eq!((*(exception as *const ExceptionHeader)).tag, 77);
-            release(exception);
-        }
     }
 }
