@@ -3,7 +3,8 @@
 //! `cargo run --release -p fuzz -- --modules 1000 --seed 1` makes modules with wasm-smith, each from its number alone, so that
 //! `--seed N --modules 1` repeats number N. Chunks run in processes of their own: a crash is a finding, not the end. What is
 //! compared: whether instantiation succeeds, what every exported function returns for a few arguments or how it traps, the
-//! exported globals in between, and all memories and tables in the end.
+//! exported globals in between, and all memories and tables in the end. Damaged copies of each module are compiled too: that must
+//! give an object or an error, never a panic.
 //!
 //! Read the library first. Limits: no imports; a call that exhausts the stack ends the comparison of its module, since the two
 //! stacks differ.
@@ -14,9 +15,13 @@ use clap::Parser;
 use fuzz::{compare, module, theirs};
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
+use wasm2obj::CompileOptions;
 
 /// Modules that one process runs.
 const CHUNK: u64 = 200;
+
+/// Damaged copies of each module that are compiled besides.
+const DAMAGED: u64 = 8;
 
 /// Compares wasmetal with Wasmtime on random modules
 #[derive(Parser)]
@@ -111,6 +116,11 @@ fn run_chunk(seed: u64, modules: u64) -> Result<()> {
         if let Some(wasm) = module::generate(number)? {
             compare::compare(&engine, &wasm, module::Conditions::of(number))
                 .with_context(|| format!("module {number}"))?;
+            for variant in 0..DAMAGED {
+                // An object or an error, as long as it is not the end of the process.
+                let damaged = module::damage(number * DAMAGED + variant, &wasm);
+                let _ = wasm2obj::compile(&damaged, &CompileOptions::default());
+            }
         }
     }
     Ok(())

@@ -27,6 +27,22 @@ pub fn generate(number: u64) -> Result<Option<Vec<u8>>> {
     Ok(Some(module.to_bytes()))
 }
 
+/// Damages a module of that number: a few bytes become others, or are left out, so that most of it still makes sense.
+pub fn damage(number: u64, wasm: &[u8]) -> Vec<u8> {
+    let mut random = ChaCha8Rng::seed_from_u64(!number);
+    let mut bytes = wasm.to_vec();
+    for _ in 0..1 + random.next_u32() % 3 {
+        let place = random.next_u64() as usize % bytes.len();
+        match random.next_u32() % 4 {
+            0 if bytes.len() > 1 => drop(bytes.remove(place)),
+            1 => bytes[place] = bytes[place].wrapping_add(1),
+            2 => bytes[place] ^= 1 << (random.next_u32() % 8),
+            _ => bytes[place] = random.next_u32() as u8,
+        }
+    }
+    bytes
+}
+
 /// All that the compiler has is on: wasm-smith's defaults (multi-value, references, bulk memory, SIMD, tail calls, exceptions,
 /// memories of 64-bit addresses, extended constants, wide arithmetic) and what is named here.
 fn configuration(number: u64) -> Config {
@@ -70,8 +86,8 @@ impl Conditions {
     /// Returns the conditions of the module of that number.
     pub fn of(number: u64) -> Conditions {
         Conditions {
-            bounds_checks: [BoundsChecks::Mmu, BoundsChecks::Explicit][(number / 2 % 2) as usize],
-            cpu: [Cpu::Default, Cpu::Native][(number % 2) as usize].clone(),
+            bounds_checks: [BoundsChecks::Mmu, BoundsChecks::Explicit][(number / 3 % 2) as usize],
+            cpu: [Cpu::Default, Cpu::Baseline, Cpu::Native][(number % 3) as usize].clone(),
         }
     }
 
