@@ -126,7 +126,8 @@ impl Interruption {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            let numbers = state as usize % most_numbers;
+            // One number at least: then QEMU runs.
+            let numbers = 1 + state as usize % most_numbers;
             // Every other machine has PCI, every other two are looked at by Linux first.
             total += self.happen(MACHINES[time % 2], numbers, time / 2 % 2 == 1);
         }
@@ -302,11 +303,11 @@ fn what_was_synced_survives_a_power_cut() {
 #[test]
 #[ignore = "takes minutes; CONTRIBUTING.md says when to run it"]
 fn two_hundred_killed_machines_keep_what_was_synced() {
-    Interruption::Kill.happen_often(200, 1500);
+    Interruption::Kill.happen_often(200, 400);
 }
 
 #[test]
 #[ignore = "takes minutes; CONTRIBUTING.md says when to run it"]
 fn two_hundred_power_cuts_keep_what_was_synced() {
-    Interruption::PowerCut.happen_often(200, 150);
+    Interruption::PowerCut.happen_often(200, 40);
 }
