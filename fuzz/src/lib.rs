@@ -1,7 +1,6 @@
 //! Fuzzing of what strangers may send: modules to the compiler, and frames to the network stack.
 //!
-//! The commands `fuzz` and `packets` feed random bytes, on any toolchain and bounded; the targets in `fuzz_targets` feed those of
-//! libFuzzer to the same functions.
+//! The commands `fuzz` and `packets` feed random bytes, on any toolchain and bounded.
 //!
 //! Read in this order: [`module`] (what is generated), `ours` and `theirs` (the two sides), [`compare`]; then [`packets`].
 #![forbid(unsafe_code)]

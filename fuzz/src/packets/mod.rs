@@ -1,7 +1,7 @@
 //! Hostile frames against the network stack, through the border to the card: nothing may panic, nothing may grow without bound,
 //! and a good connection beside the attack must deliver every byte, both ways.
 //!
-//! A scenario is made from bytes: random ones in `cargo run -p fuzz -- packets`, those of libFuzzer in `fuzz_targets/packets.rs`.
+//! A scenario is made from random bytes (`cargo run --release -p fuzz --bin packets`).
 //! In it the victim listens, accepts, echoes, connects and looks names up, while its clock jumps.
 //!
 //! Read first: [`run`], then `frames` (what is sent) and `wire`. Limits: the card's own rings and headers are below the border.
