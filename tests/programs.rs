@@ -141,6 +141,18 @@ fn go_program_runs_with_its_scheduler_and_garbage_collector() {
 }
 
 #[test]
+fn cpp_exceptions_pass_destructors_and_find_their_clause_in_both_forms() {
+    for form in ["cpp_exceptions", "cpp_exceptions_older"] {
+        Case {
+            wasm: fixtures::path(&format!("wat/{form}.wat")),
+            stdout: Some(b"gggdddAa\ngggdddB\ngggdddU\n".to_vec()),
+            ..Case::default()
+        }
+        .check();
+    }
+}
+
+#[test]
 fn sightglass_programs_print_what_they_should() {
     let Some(programs) = fixtures::sightglass() else {
         return fixtures::skip("sightglass", "../shared/sightglass is absent");
