@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::io::Write;
 use std::process::Stdio;
-use support::{Outcome, run, run_text, temporary_file, wasmetal, wat};
+use support::{Outcome, build, run, run_file, run_text, temporary_file, wasmetal, wat};
 
 #[test]
 fn hello_prints_its_line_and_nothing_else() {
@@ -215,4 +215,36 @@ fn the_stack_is_as_large_as_asked_for() {
         (func (export "_start") (drop (call $down (i32.const 200000)))))"#;
     run_text(text, &["-W", "max-wasm-stack=256K"]).expect_code(134);
     run_text(text, &["-W", "max-wasm-stack=32M"]).expect_code(0);
+}
+
+#[test]
+fn a_ready_made_image_runs_with_other_arguments_and_variables() {
+    let baked = ["baked", "--env", "A=1", "--env", "B=2"];
+    let image = temporary_file(&build("arguments", &baked));
+    let long = "ü \"'\\=\n".repeat(200);
+    for machine in ["microvm", "q35"] {
+        let outcome = run_file(image.path(), &["--machine", machine]).expect_code(0);
+        assert_eq!(outcome.stdout, "arguments.wat\0baked\0");
+        assert_eq!(outcome.stderr, "A=1\0B=2\0");
+        let arguments = ["--machine", machine, "--env", "A=a b", "", &long, "--", "-x"];
+        let outcome = run_file(image.path(), &arguments).expect_code(0);
+        assert!(outcome.stdout == format!("arguments.wat\0\0{long}\0-x\0"), "{machine}");
+        assert_eq!(outcome.stderr, "B=2\0A=a b\0");
+    }
+    let longer = long.repeat(20);
+    run_file(image.path(), &["--", &longer]).expect_code(0);
+    let outcome = run_file(image.path(), &["--machine", "q35", "--", &longer]).expect_code(2);
+    assert!(outcome.stderr.contains("may take 3000 bytes"), "{}", outcome.stderr);
+    let outcome = run_file(image.path(), &["--bake", "."]).expect_code(2);
+    assert!(outcome.stderr.contains("is an image already"), "{}", outcome.stderr);
+}
+
+#[test]
+fn an_elf_file_of_another_origin_is_refused() {
+    let outcome = run_file("/bin/true", &[]).expect_code(2);
+    assert!(
+        outcome.stderr.contains("not an image of wasmetal"),
+        "{}",
+        outcome.stderr
+    );
 }

@@ -25,6 +25,7 @@ pub struct Cli {
 pub enum Command {
     /// Compiles a program, boots it in a virtual machine and streams its input and output
     ///
+    /// FILE may also be an image that `wasmetal build` made; arguments then replace those baked in, and variables join them.
     /// The command ends with the program's exit code; with 134 if the program traps, and with 2 if it cannot be run.
     Run(Box<RunFlags>),
     /// Compiles a program into a bootable file

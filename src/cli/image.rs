@@ -48,7 +48,8 @@ fn opt_level(level: Optimization) -> OptLevel {
     }
 }
 
-fn environment_variable(text: &OsStr) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
+/// Splits `NAME=VALUE`; `NAME` alone has the value that this process has.
+pub fn environment_variable(text: &OsStr) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
     if let Some((name, value)) = split_once(text.as_bytes(), b"=") {
         return Ok((name.to_vec(), value.to_vec()));
     }

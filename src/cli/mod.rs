@@ -10,6 +10,7 @@ mod folders;
 mod image;
 mod inspect;
 mod messages;
+mod ready_image;
 mod run;
 mod size;
 mod volume;

@@ -1,7 +1,7 @@
-//! `wasmetal run`: compiles, boots and streams.
+//! `wasmetal run`: compiles, unless it gets an image, boots and streams.
 
 use super::flags::RunFlags;
-use super::{files, folders, image, messages, volume};
+use super::{files, folders, image, messages, ready_image, volume};
 use crate::vm::disk::Disk;
 use crate::vm::exit::host_exit_code;
 use crate::vm::network::NetworkSettings;
@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use std::io::{self, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
+use wasmetal::Unikernel;
 
 const MIB: u64 = 1 << 20;
 
@@ -30,15 +31,22 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let network = flags.network.settings()?;
     let shared_folders = folders::shared_folders(flags)?;
     let disks = volume::disks(flags)?;
-    let wasm = files::read_module(path)?;
-    let mut builder = image::builder(&flags.image)?;
-    if let Some(memory_bytes) = flags.memory {
-        builder = builder.memory_bytes(memory_bytes);
+    let bytes = files::read_module(path)?;
+    let (image, minimum_memory_bytes, program_words) = if ready_image::is_elf(&bytes) {
+        let (loaded_bytes, words) = ready_image::prepare(&flags.image, &bytes)?;
+        (bytes, loaded_bytes, words)
+    } else {
+        let unikernel = compile(flags, &bytes)?;
+        (unikernel.image, unikernel.minimum_memory_bytes, String::new())
+    };
+    let limit_bytes = flags.machine.max_command_line_len_bytes();
+    if program_words.len() > limit_bytes {
+        bail!(
+            "arguments and variables of an image may take {limit_bytes} bytes on this machine, not {}; \
+             `wasmetal build` bakes in longer ones",
+            program_words.len()
+        );
     }
-    let progress = messages::progress(format!("compiling {}", path.display()));
-    let unikernel = builder.build(&wasm).with_context(|| path.display().to_string())?;
-    drop(progress);
-
     let choice = accelerator::choose(flags.accel)?;
     if let Some(note) = &choice.note {
         messages::note(note);
@@ -48,14 +56,24 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         engine: choice.engine,
         memory_bytes: flags
             .memory
-            .unwrap_or_else(|| default_memory_bytes(unikernel.minimum_memory_bytes)),
-        command_line: command_line(network.as_ref(), &shared_folders, &disks),
+            .unwrap_or_else(|| default_memory_bytes(minimum_memory_bytes)),
+        command_line: command_line(network.as_ref(), &shared_folders, &disks) + " " + &program_words,
         network,
         shared_folders,
         disks,
     };
-    let code = vm::run(&unikernel.image, &settings, Connection::Inherit, None)?;
+    let code = vm::run(&image, &settings, Connection::Inherit, None)?;
     Ok(ExitCode::from(host_exit_code(code)))
+}
+
+fn compile(flags: &RunFlags, wasm: &[u8]) -> anyhow::Result<Unikernel> {
+    let path = flags.image.module.display();
+    let mut builder = image::builder(&flags.image)?;
+    if let Some(memory_bytes) = flags.memory {
+        builder = builder.memory_bytes(memory_bytes);
+    }
+    let _progress = messages::progress(format!("compiling {path}"));
+    builder.build(wasm).with_context(|| path.to_string())
 }
 
 /// Returns what the kernel is told when it starts: the network, what to mount, and which standard streams are terminals.

@@ -48,6 +48,14 @@ impl Machine {
         }
     }
 
+    /// Returns how long a kernel command line the machine passes on, in bytes. PCs boot through a firmware that stops at longer ones.
+    pub fn max_command_line_len_bytes(self) -> usize {
+        match self {
+            Machine::Microvm => 60_000,
+            Machine::Q35 | Machine::Pc => 3_000,
+        }
+    }
+
     /// Returns the device that carries the virtio-console ports.
     fn serial_bus(self) -> &'static str {
         match self {

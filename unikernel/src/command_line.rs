@@ -7,6 +7,9 @@
 //! `mount=TAG:GUEST` and `mount=TAG:GUEST:ro`: the program finds the shared folder whose virtio-9p device has the mount tag TAG as
 //! the preopened directory GUEST; with `:ro` it cannot write there.
 //!
+//! `arg=TEXT` is an argument too. QEMU's `microvm` adds words of its own at the end, so arguments cannot come last there; `--` is
+//! for other loaders.
+//!
 //! Words are separated by blanks. Between double quotes blanks belong to the word, and a backslash takes the next character as it
 //! is; quotes may begin within a word (`env.GREETING="good day"`). Unknown options are ignored: other boot loaders' and other
 //! drivers' words share the line. Values baked into the image are the defaults of all of these.
@@ -126,8 +129,8 @@ impl Options {
                 None => named.apply_word(&word),
             }
         }
+        let arguments: Vec<_> = core::mem::take(&mut named.arguments).into_iter().chain(words).collect();
         options.override_with(named, command_line);
-        let arguments: Vec<_> = words.collect();
         if !arguments.is_empty() {
             options.arguments.truncate(1);
             if options.arguments.is_empty() {
@@ -174,6 +177,7 @@ impl Options {
                     _ => LogLevel::Error,
                 }
             }
+            b"arg" => self.arguments.push(value.to_vec()),
             b"mount" => self.mounts.push(word.to_vec()),
             b"tty" => self.terminals = [b'0', b'1', b'2'].map(|digit| value.contains(&digit)),
             b"clock" => self.has_host_clock = value == b"host",
@@ -275,6 +279,19 @@ mod tests {
         assert_eq!(options.environment, [b"B=2".to_vec(), b"A=good day".to_vec()]);
         assert_eq!(options.log_level, LogLevel::Off);
         assert_eq!(options.network, [b"dns=8.8.8.8".to_vec(), b"ip=dhcp".to_vec()]);
+    }
+
+    #[test]
+    fn arguments_may_be_words_before_others() {
+        let options = Options::parse(
+            &baked(),
+            br#""arg=two words" arg= virtio_mmio.device=512@0xfeb00e00:12"#,
+        );
+        assert_eq!(
+            options.arguments,
+            [b"app.wasm".to_vec(), b"two words".to_vec(), Vec::new()]
+        );
+        assert_eq!(options.mmio_devices.len(), 1);
     }
 
     #[test]

@@ -1,0 +1,54 @@
+//! An image made before, as `run` takes it: what it can be told still, by words of the kernel command line.
+//!
+//! Arguments replace those baked in, variables join them. Flags that say how to make an image have no meaning here and are refused.
+
+use super::flags::ImageFlags;
+use super::image;
+use anyhow::{Context, bail};
+use std::os::unix::ffi::OsStrExt;
+use wasmetal::ImageReport;
+
+const ELF_MAGIC: &[u8] = b"\x7fELF";
+
+/// Tells whether a file is to be taken for an image and not for a module.
+pub fn is_elf(bytes: &[u8]) -> bool {
+    bytes.starts_with(ELF_MAGIC)
+}
+
+/// Checks an image; returns the memory that it is loaded into, in bytes, and the words for the flags.
+pub fn prepare(flags: &ImageFlags, bytes: &[u8]) -> anyhow::Result<(u64, String)> {
+    let path = flags.module.display();
+    let report = ImageReport::read(bytes).with_context(|| path.to_string())?;
+    let is_made_otherwise = flags.cpu.is_some() || !flags.bake.is_empty() || !flags.link.is_empty();
+    if is_made_otherwise || !flags.wasm.is_empty() {
+        bail!("{path} is an image already: `--bake`, `--link`, `--cpu` and `-W` are for `wasmetal build`");
+    }
+    let mut words = Vec::new();
+    for variable in &flags.environment {
+        let (name, value) = image::environment_variable(variable)?;
+        words.push([b"env.", &name[..], b"=", &value].concat());
+    }
+    words.extend(
+        flags
+            .arguments
+            .iter()
+            .map(|argument| [b"arg=", argument.as_bytes()].concat()),
+    );
+    let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
+    let line = String::from_utf8(words.join(&b' '));
+    let line = line.context("arguments and variables of an image must be UTF-8; `wasmetal build` bakes in others")?;
+    Ok((report.loaded_bytes, line))
+}
+
+/// Quotes a word as the kernel reads it.
+fn quote(word: &[u8]) -> Vec<u8> {
+    let mut quoted = vec![b'"'];
+    for &byte in word {
+        if matches!(byte, b'"' | b'\\') {
+            quoted.push(b'\\');
+        }
+        quoted.push(byte);
+    }
+    quoted.push(b'"');
+    quoted
+}
