@@ -40,7 +40,6 @@ fn cases() -> Vec<Case> {
     vec![
         bytes("empty", [], &["not a WebAssembly module"]),
         bytes("text", "This is a text file.\n", &["not a WebAssembly module"]),
-        bytes("elf", build("hello", &[]), &["not a WebAssembly module", "ELF"]),
         bytes("magic_only", *b"\0asm", &["truncated", "0x4"]),
         bytes("truncated", truncated, &["truncated", "offset 0x"]),
         bytes("invalid", invalid, &["type mismatch", "offset 0x"]),
@@ -120,6 +119,17 @@ fn every_bad_file_is_refused_with_one_message_and_no_output() {
         run.args(["run", "--accel", "tcg"]).arg(&file);
         check(case.name, &Outcome::of(&mut run), case.expected, outputs.path());
     }
+}
+
+#[test]
+fn an_image_is_not_built_again() {
+    let (inputs, outputs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let image = inputs.path().join("hello.elf");
+    fs::write(&image, build("hello", &[])).unwrap();
+    let mut command = wasmetal();
+    command.arg("build").arg(&image).arg("-o").arg(outputs.path().join("image"));
+    let expected = &["not a WebAssembly module", "ELF"];
+    check("an image", &Outcome::of(&mut command), expected, outputs.path());
 }
 
 #[test]
