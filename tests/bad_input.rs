@@ -127,7 +127,11 @@ fn an_image_is_not_built_again() {
     let image = inputs.path().join("hello.elf");
     fs::write(&image, build("hello", &[])).unwrap();
     let mut command = wasmetal();
-    command.arg("build").arg(&image).arg("-o").arg(outputs.path().join("image"));
+    command
+        .arg("build")
+        .arg(&image)
+        .arg("-o")
+        .arg(outputs.path().join("image"));
     let expected = &["not a WebAssembly module", "ELF"];
     check("an image", &Outcome::of(&mut command), expected, outputs.path());
 }
