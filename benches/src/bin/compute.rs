@@ -4,6 +4,9 @@
 //! `compute [--rounds N] [NAME…]`. What is timed is the CPU time between `bench.start` and `bench.end`. Every run is a process of its own (this
 //! program again, with `--one`); the sides take turns, and each side's fastest run counts. All sides must print the same, and what
 //! the suite expects. The table is Markdown; ratios below 1 mean that wasmetal is faster.
+//!
+//! With `--calls` the programs of `fixtures/calls` are measured instead: each makes one WASI call again and again. Wasmtime's act on
+//! a folder of this machine, ours on the unikernel's file system in memory.
 #![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, bail, ensure};
@@ -19,6 +22,9 @@ use std::time::Duration;
 struct Options {
     /// Run only programs whose name contains one of these
     names: Vec<String>,
+    /// Measure WASI calls
+    #[arg(long)]
+    calls: bool,
     /// Runs of each program by each side
     #[arg(long, default_value_t = 5)]
     rounds: u32,
@@ -117,8 +123,13 @@ fn run_by_wasmetal(wasm: &Path, folder: Option<&Path>) -> Result<(i32, Option<Du
 
 fn measure(options: &Options) -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let mut workloads = kernels(folder.path())?;
-    workloads.extend(sightglass());
+    let mut workloads = if options.calls {
+        calls(folder.path())?
+    } else {
+        let mut workloads = kernels(folder.path())?;
+        workloads.extend(sightglass());
+        workloads
+    };
     let wanted = |name: &str| options.names.is_empty() || options.names.iter().any(|part| name.contains(part));
     workloads.retain(|workload| wanted(&workload.name));
     ensure!(!workloads.is_empty(), "no program has such a name");
@@ -131,7 +142,7 @@ fn measure(options: &Options) -> Result<()> {
         let mut line = format!("| {} | {:.1} |", workload.name, ours.as_secs_f64() * 1e3);
         for (peer, (sum, count)) in peers.iter().zip(&mut logarithms[1..]) {
             let ratio = peer.map(|peer| ours.as_secs_f64() / peer.as_secs_f64());
-            line += &ratio.map_or(" |".to_owned(), |ratio| format!(" {ratio:.2} |"));
+            line += &ratio.map_or(" |".to_owned(), |ratio| format!(" {ratio:.3} |"));
             *sum += ratio.map_or(0.0, f64::ln);
             *count += u32::from(ratio.is_some());
         }
@@ -177,6 +188,25 @@ fn kernels(folder: &Path) -> Result<Vec<Workload>> {
         });
     }
     workloads.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(workloads)
+}
+
+/// Assembles the programs that make calls; their folder is an empty one.
+fn calls(folder: &Path) -> Result<Vec<Workload>> {
+    let empty = folder.join("empty");
+    fs::create_dir(&empty)?;
+    let mut workloads = Vec::new();
+    for name in ["clock_time_get", "fd_write", "random_get"] {
+        let wasm = folder.join(name).with_extension("wasm");
+        fs::write(&wasm, wat::parse_file(fixtures::path(&format!("calls/{name}.wat")))?)?;
+        workloads.push(Workload {
+            name: name.to_owned(),
+            wasm,
+            folder: Some(empty.clone()),
+            stdout: None,
+            native: None,
+        });
+    }
     Ok(workloads)
 }
 
