@@ -6,10 +6,10 @@
 mod build;
 mod files;
 mod flags;
-mod folders;
 mod image;
 mod inspect;
 mod messages;
+mod mounts;
 mod ready_image;
 mod run;
 mod size;

@@ -4,6 +4,7 @@
 
 use super::flags::ImageFlags;
 use super::image;
+use crate::vm::mount::quote;
 use anyhow::{Context, bail};
 use std::os::unix::ffi::OsStrExt;
 use wasmetal::ImageReport;
@@ -34,21 +35,8 @@ pub fn prepare(flags: &ImageFlags, bytes: &[u8]) -> anyhow::Result<(u64, String)
             .iter()
             .map(|argument| [b"arg=", argument.as_bytes()].concat()),
     );
+    let words: Result<Vec<_>, _> = words.into_iter().map(String::from_utf8).collect();
+    let words = words.context("arguments and variables of an image must be UTF-8; `wasmetal build` bakes in others")?;
     let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
-    let line = String::from_utf8(words.join(&b' '));
-    let line = line.context("arguments and variables of an image must be UTF-8; `wasmetal build` bakes in others")?;
-    Ok((report.loaded_bytes, line))
-}
-
-/// Quotes a word as the kernel reads it.
-fn quote(word: &[u8]) -> Vec<u8> {
-    let mut quoted = vec![b'"'];
-    for &byte in word {
-        if matches!(byte, b'"' | b'\\') {
-            quoted.push(b'\\');
-        }
-        quoted.push(byte);
-    }
-    quoted.push(b'"');
-    quoted
+    Ok((report.loaded_bytes, words.join(" ")))
 }

@@ -1,13 +1,12 @@
 //! `wasmetal run`: compiles, unless it gets an image, boots and streams.
 
 use super::flags::RunFlags;
-use super::{files, folders, image, messages, ready_image, volume};
-use crate::vm::disk::Disk;
+use super::{files, image, messages, mounts, ready_image};
 use crate::vm::exit::host_exit_code;
+use crate::vm::mount::Mount;
 use crate::vm::network::NetworkSettings;
 use crate::vm::qemu::VmSettings;
-use crate::vm::share::SharedFolder;
-use crate::vm::{self, Connection, accelerator};
+use crate::vm::{self, Connection, accelerator, disk, share};
 use anyhow::{Context, bail};
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -29,8 +28,8 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         bail!("`run` gives standard input to the program, so it cannot read the module from there");
     }
     let network = flags.network.settings()?;
-    let shared_folders = folders::shared_folders(flags)?;
-    let disks = volume::disks(flags)?;
+    let shared_folders = mounts::shared_folders(flags)?;
+    let disks = mounts::disks(flags)?;
     let bytes = files::read_module(path)?;
     let (image, minimum_memory_bytes, program_words) = if ready_image::is_elf(&bytes) {
         let (loaded_bytes, words) = ready_image::prepare(&flags.image, &bytes)?;
@@ -77,7 +76,7 @@ fn compile(flags: &RunFlags, wasm: &[u8]) -> anyhow::Result<Unikernel> {
 }
 
 /// Returns what the kernel is told when it starts: the network, what to mount, and which standard streams are terminals.
-fn command_line(network: Option<&NetworkSettings>, shared_folders: &[SharedFolder], disks: &[Disk]) -> String {
+fn command_line(network: Option<&NetworkSettings>, shared_folders: &[Mount], disks: &[Mount]) -> String {
     let terminals = [
         (io::stdin().is_terminal(), '0'),
         (io::stdout().is_terminal(), '1'),
@@ -90,8 +89,8 @@ fn command_line(network: Option<&NetworkSettings>, shared_folders: &[SharedFolde
     let disks = disks.iter().enumerate();
     let folders = shared_folders.iter().enumerate();
     let words = network.map(NetworkSettings::command_line).into_iter();
-    let words = words.chain(folders.map(|(number, folder)| folder.command_line_word(number)));
-    let words = words.chain(disks.map(|(number, disk)| disk.command_line_word(number)));
+    let words = words.chain(folders.map(|(number, folder)| folder.command_line_word(&share::tag(number))));
+    let words = words.chain(disks.map(|(number, disk)| disk.command_line_word(&disk::tag(number))));
     let words = words.chain((!terminals.is_empty()).then(|| format!("tty={terminals}")));
     words.collect::<Vec<_>>().join(" ")
 }

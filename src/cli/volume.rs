@@ -1,19 +1,13 @@
-//! Volumes: `wasmetal volume create`, and the meaning of `run --volume`.
+//! `wasmetal volume create`: makes a file with an empty file system.
 
-use super::flags::{RunFlags, VolumeCommand};
-use crate::vm::disk::Disk;
-use anyhow::{Context, bail};
+use super::flags::VolumeCommand;
+use anyhow::Context;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 use unikernel::fs::block_device::{BlockDevice, DeviceError, SECTOR_LEN_BYTES};
 use unikernel::fs::ext::format;
-
-const READ_ONLY_SUFFIX: &str = ":ro";
-/// Where the program finds a volume unless another path is given.
-const DEFAULT_GUEST_PATH: &str = "/data";
 
 /// Does what one of the commands about volumes says.
 pub fn volume(command: &VolumeCommand) -> anyhow::Result<ExitCode> {
@@ -37,34 +31,6 @@ fn fill(file: File, size_bytes: u64) -> anyhow::Result<()> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut disk = FileDisk { file, size_bytes };
     Ok(format::format(&mut disk, uuid, now.as_nanos() as u64)?)
-}
-
-/// Returns the disks that `run` attaches.
-pub fn disks(flags: &RunFlags) -> anyhow::Result<Vec<Disk>> {
-    flags.volume.iter().map(|text| disk(text)).collect()
-}
-
-/// Parses `FILE[::GUEST][:ro]` and finds the file.
-fn disk(text: &str) -> anyhow::Result<Disk> {
-    let (text, is_read_only) = match text.strip_suffix(READ_ONLY_SUFFIX) {
-        // Of `file::ro`, the last part is the guest's path.
-        Some(shorter) if !shorter.ends_with(':') => (shorter, true),
-        _ => (text, false),
-    };
-    let (file, guest) = text.split_once("::").unwrap_or((text, DEFAULT_GUEST_PATH));
-    let path = fs::canonicalize(file)
-        .with_context(|| format!("--volume {text}: cannot open {file}; `wasmetal volume create {file}` makes one"))?;
-    if Path::to_str(&path).is_none() {
-        bail!(
-            "--volume {text}: the path of the file, {}, is not UTF-8",
-            path.display()
-        );
-    }
-    Ok(Disk {
-        file: path,
-        guest: guest.to_owned(),
-        is_read_only,
-    })
 }
 
 /// A file as a disk.

@@ -9,9 +9,9 @@
 //!
 //! Read first: [`Machine`], [`arguments`]. Limits: x86-64 guests; QEMU 6 or later.
 
-use super::disk::Disk;
+use super::mount::Mount;
 use super::network::NetworkSettings;
-use super::share::SharedFolder;
+use super::{disk, share};
 use std::os::fd::RawFd;
 
 /// The program to start.
@@ -88,9 +88,9 @@ pub struct VmSettings {
     /// The network card; `None`: the machine has none.
     pub network: Option<NetworkSettings>,
     /// Folders of the host that the program finds.
-    pub shared_folders: Vec<SharedFolder>,
+    pub shared_folders: Vec<Mount>,
     /// Disks that the program finds as directories.
-    pub disks: Vec<Disk>,
+    pub disks: Vec<Mount>,
 }
 
 /// Descriptor numbers that QEMU inherits.
@@ -162,8 +162,8 @@ pub fn arguments(settings: &VmSettings, descriptors: &Descriptors) -> Vec<String
     let disks = settings.disks.iter().enumerate();
     for (name, value) in network
         .flat_map(|network| network.devices(settings.machine))
-        .chain(disks.flat_map(|(number, disk)| disk.devices(number, settings.machine)))
-        .chain(folders.flat_map(|(number, folder)| folder.devices(number, settings.machine)))
+        .chain(disks.flat_map(|(number, disk)| disk::devices(disk, number, settings.machine)))
+        .chain(folders.flat_map(|(number, folder)| share::devices(folder, number, settings.machine)))
     {
         list.option(name, value);
     }

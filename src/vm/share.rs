@@ -7,43 +7,26 @@
 //! where the owner cannot be set. What `none` leaves to the guest, owners and modes, our client never asks for.
 //! `multidevs=remap` keeps files of several file systems apart, which the kernel tells by their numbers.
 //!
-//! Read first: [`SharedFolder`]. Limits: the folder's path is UTF-8.
+//! Read first: [`devices`].
 
+use super::mount::Mount;
 use super::qemu::Machine;
-use std::path::PathBuf;
 
-/// A folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SharedFolder {
-    /// Where it is on the host.
-    pub host: PathBuf,
-    /// Under which path the program finds it.
-    pub guest: String,
-    /// The program may not change it.
-    pub is_read_only: bool,
+/// Returns the tag of the shared folder of that number.
+pub fn tag(number: usize) -> String {
+    format!("dir{number}")
 }
 
-impl SharedFolder {
-    /// Returns the values of QEMU's options `-fsdev` and `-device` for the folder of that number.
-    pub(super) fn devices(&self, number: usize, machine: Machine) -> [(&'static str, String); 2] {
-        // A comma ends a value unless it is doubled.
-        let path = self.host.display().to_string().replace(',', ",,");
-        let read_only = if self.is_read_only { ",readonly=on" } else { "" };
-        let backend = format!("local,id=dir{number},path={path},security_model=none,multidevs=remap{read_only}");
-        let device = match machine {
-            Machine::Microvm => "virtio-9p-device",
-            Machine::Q35 | Machine::Pc => "virtio-9p-pci-non-transitional",
-        };
-        let device = format!("{device},fsdev=dir{number},mount_tag=dir{number}");
-        [("-fsdev", backend), ("-device", device)]
-    }
-
-    /// Returns the word for the kernel.
-    pub fn command_line_word(&self, number: usize) -> String {
-        let guest = self.guest.replace('\\', "\\\\").replace('"', "\\\"");
-        let read_only = if self.is_read_only { ":ro" } else { "" };
-        format!("mount=dir{number}:\"{guest}\"{read_only}")
-    }
+/// Returns the values of QEMU's options `-fsdev` and `-device` for the folder of that number.
+pub(super) fn devices(folder: &Mount, number: usize, machine: Machine) -> [(&'static str, String); 2] {
+    let (tag, path, read_only) = (tag(number), folder.option_path(), folder.read_only_option());
+    let backend = format!("local,id={tag},path={path},security_model=none,multidevs=remap{read_only}");
+    let device = match machine {
+        Machine::Microvm => "virtio-9p-device",
+        Machine::Q35 | Machine::Pc => "virtio-9p-pci-non-transitional",
+    };
+    let device = format!("{device},fsdev={tag},mount_tag={tag}");
+    [("-fsdev", backend), ("-device", device)]
 }
 
 #[cfg(test)]
@@ -52,14 +35,14 @@ mod tests {
 
     #[test]
     fn paths_with_commas_and_quotes_stay_whole() {
-        let folder = SharedFolder {
+        let folder = Mount {
             host: "/a,b".into(),
             guest: r#"/say "hi""#.to_owned(),
             is_read_only: true,
         };
-        let [(_, backend), (_, device)] = folder.devices(1, Machine::Q35);
+        let [(_, backend), (_, device)] = devices(&folder, 1, Machine::Q35);
         assert!(backend.contains(",path=/a,,b,") && backend.ends_with(",readonly=on"));
         assert_eq!(device, "virtio-9p-pci-non-transitional,fsdev=dir1,mount_tag=dir1");
-        assert_eq!(folder.command_line_word(1), r#"mount=dir1:"/say \"hi\"":ro"#);
+        assert_eq!(folder.command_line_word(&tag(1)), r#"mount=dir1:"/say \"hi\"":ro"#);
     }
 }
