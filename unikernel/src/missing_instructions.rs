@@ -53,7 +53,6 @@ macro_rules! rounding_functions {
         }
 
         #[doc = $what]
-
         #[cfg_attr(feature = "kernel", unsafe(no_mangle))]
         pub extern "C" fn $symbol_32(x: f32) -> f32 {
             round(f64::from(x), $round) as f32

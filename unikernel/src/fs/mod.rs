@@ -19,6 +19,7 @@ pub mod ext;
 pub mod memory_fs;
 pub mod ninep;
 pub mod node;
+mod number_map;
 pub mod path;
 
 pub use error::Error;

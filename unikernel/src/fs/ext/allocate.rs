@@ -5,15 +5,15 @@
 
 use super::cache::zeros;
 use super::layout::{group as field, inode, set_u16, set_u32, superblock, u16_at, u32_at};
-use super::number_map::NumberMap;
 use super::volume::Volume;
 use crate::fs::Error;
+use crate::fs::number_map::NumberMap;
 use alloc::boxed::Box;
 
 /// Blocks that were freed since the last checkpoint: a bitmap for each group that has any.
 #[derive(Default)]
 pub struct PinnedBlocks {
-    groups: NumberMap<Box<[u8]>>,
+    groups: NumberMap<u32, Box<[u8]>>,
     count: u32,
 }
 

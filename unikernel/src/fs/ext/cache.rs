@@ -10,9 +10,9 @@
 //! Only clean blocks are dropped to make room, the longest unused first. Limits: metadata that is not in its place yet stays in
 //! memory, which is at most as much as the journal holds.
 
-use super::number_map::NumberMap;
 use crate::fs::Error;
 use crate::fs::block_device::{BlockDevice, DeviceError, SECTOR_LEN_BYTES};
+use crate::fs::number_map::NumberMap;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -41,7 +41,7 @@ struct Cached {
 pub struct Cache {
     device: Box<dyn BlockDevice>,
     block_size: usize,
-    blocks: NumberMap<Cached>,
+    blocks: NumberMap<u32, Cached>,
     limit: usize,
     uses: u64,
     changes: u64,

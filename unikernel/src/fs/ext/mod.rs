@@ -24,7 +24,6 @@ mod geometry;
 mod inode;
 mod journal;
 mod layout;
-mod number_map;
 mod recovery;
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,8 @@
 use super::cache::Cache;
 use super::journal::Journal;
 use super::layout::{big_u32_at, journal, u16_at};
-use super::number_map::NumberMap;
 use crate::fs::Error;
+use crate::fs::number_map::NumberMap;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -117,7 +117,7 @@ struct Log<'a> {
     first_sequence: u32,
     end_sequence: Option<u32>,
     /// Block → the last transaction that revoked it.
-    revoked: NumberMap<u32>,
+    revoked: NumberMap<u32, u32>,
 }
 
 impl Log<'_> {

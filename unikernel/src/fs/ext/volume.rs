@@ -7,10 +7,10 @@ use super::cache::Cache;
 use super::geometry::{Geometry, GeometryError};
 use super::journal::Journal;
 use super::layout::{feature, set_u32, superblock as field, u32_at};
-use super::number_map::NumberMap;
 use super::recovery::{self, JournalError};
 use crate::fs::Error;
 use crate::fs::block_device::{BlockDevice, SECTOR_LEN_BYTES};
+use crate::fs::number_map::NumberMap;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -83,7 +83,7 @@ pub struct Volume {
     pub(super) geometry: Geometry,
     pub(super) pinned: PinnedBlocks,
     /// Number of descriptors of each open inode.
-    pub(super) open_counts: NumberMap<u32>,
+    pub(super) open_counts: NumberMap<u32, u32>,
     journal: Journal,
     is_read_only: bool,
     /// An operation failed half-way: what is in memory must not reach the disk.

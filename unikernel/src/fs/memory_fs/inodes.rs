@@ -8,40 +8,18 @@ use super::budget::Budget;
 use super::content::Content;
 use super::directory::{Directory, Name};
 use super::inode::{Data, Inode, baked_kind};
+use crate::fs::number_map::NumberMap;
 use crate::fs::{Error, NodeId, NodeKind};
 use abi::baked_tree::{self, BakedTree};
-use core::hash::{BuildHasherDefault, Hasher};
-use hashbrown::HashMap;
 
 /// What an inode takes from the budget, its place in the map included.
 const INODE_BYTES: usize = size_of::<Inode>() + 2 * size_of::<NodeId>();
-
-/// Hashes a node's number.
-#[derive(Default)]
-pub struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(self.0 ^ u64::from(byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        let product = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 = product ^ (product >> 32);
-    }
-}
 
 /// The nodes.
 #[derive(Debug)]
 pub struct Inodes {
     tree: BakedTree<'static>,
-    changed: HashMap<NodeId, Inode, BuildHasherDefault<IdHasher>>,
+    changed: NumberMap<NodeId, Inode>,
     next_id: u64,
     /// The memory that nodes may use.
     pub budget: Budget,
@@ -52,7 +30,7 @@ impl Inodes {
     pub fn new(tree: BakedTree<'static>, limit_bytes: u64) -> Self {
         Inodes {
             tree,
-            changed: HashMap::default(),
+            changed: NumberMap::default(),
             next_id: u64::from(tree.node_count()),
             budget: Budget::new(limit_bytes),
         }

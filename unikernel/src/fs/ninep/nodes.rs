@@ -4,9 +4,8 @@
 
 use super::client::{Attributes, Channel, Client, Fid, open_flags};
 use super::message::Qid;
+use crate::fs::number_map::NumberMap;
 use crate::fs::{Access, Error, Found, Metadata, NodeId, NodeKind};
-use core::hash::{BuildHasherDefault, Hasher};
-use hashbrown::HashMap;
 
 /// Whether a node's fid leads to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,30 +59,10 @@ impl Entry {
     }
 }
 
-/// Spreads the server's numbers, which are not chosen by the program.
-#[derive(Default)]
-pub(super) struct NodeHasher(u64);
-
-impl Hasher for NodeHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(byte.into());
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0 ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
-    }
-}
-
 /// A shared folder.
 pub struct NinepFs<C> {
     pub(super) client: Client<C>,
-    pub(super) nodes: HashMap<NodeId, Entry, BuildHasherDefault<NodeHasher>>,
+    pub(super) nodes: NumberMap<NodeId, Entry>,
     pub(super) root: NodeId,
     is_read_only: bool,
 }
@@ -97,7 +76,7 @@ impl<C: Channel> NinepFs<C> {
         let (client, qid) = Client::connect(channel)?;
         let mut system = NinepFs {
             client,
-            nodes: HashMap::default(),
+            nodes: NumberMap::default(),
             root: NodeId(qid.path),
             is_read_only,
         };
