@@ -12,11 +12,10 @@ const EVERY: usize = 3;
 #[track_caller]
 fn run(scripts: &[ScriptFile], bounds_checks: BoundsChecks) -> usize {
     let summary = runner::run(scripts, bounds_checks, &|_| {});
-    let failures = summary.files.iter().flat_map(|file| {
-        let line = |failure: &spec::Failure| format!("{}:{}: {}", file.name, failure.line, failure.message);
-        file.failures.iter().map(line)
-    });
-    let failures: Vec<String> = failures.collect();
+    let files = summary.files.iter();
+    let failures: Vec<String> = files
+        .flat_map(|file| file.failures.iter().map(|failure| failure.in_file(&file.name)))
+        .collect();
     assert!(
         failures.is_empty(),
         "{} failures:\n{}",

@@ -9,7 +9,7 @@
 use clap::{Parser, ValueEnum};
 use host::StoreOptions;
 use host::spec::expectations::Expectations;
-use host::spec::suites::{self, ScriptFile};
+use host::spec::suites;
 use host::spec::{FileResult, Summary, child, pool};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,7 +71,7 @@ fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         child::run(options)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let scripts = read_scripts(flags)?;
+    let scripts = suites::select(flags.bundled, &flags.paths)?;
     let expectations = if flags.no_expectations {
         Expectations::default()
     } else {
@@ -104,16 +104,6 @@ fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn read_scripts(flags: &Flags) -> anyhow::Result<Vec<ScriptFile>> {
-    let mut scripts = if flags.bundled { suites::bundled() } else { Vec::new() };
-    for path in &flags.paths {
-        let read = suites::read(path).map_err(|(file, error)| anyhow::anyhow!("{}: {error}", file.display()))?;
-        scripts.extend(read);
-    }
-    anyhow::ensure!(!scripts.is_empty(), "no scripts: give files or folders, or --bundled");
-    Ok(scripts)
-}
-
 fn print(file: &FileResult) {
     let FileResult {
         name,
@@ -128,7 +118,7 @@ fn print(file: &FileResult) {
         failures.len()
     );
     for failure in failures {
-        text += &format!("  {name}:{}: {}\n", failure.line, failure.message);
+        text += &format!("  {}\n", failure.in_file(name));
     }
     print!("{text}");
 }

@@ -26,6 +26,13 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// Returns the line that a user reads, given the file's name.
+    pub fn in_file(&self, name: &str) -> String {
+        format!("{name}:{}: {}", self.line, self.message)
+    }
+}
+
 /// What became of one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FileResult {

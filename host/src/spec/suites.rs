@@ -58,6 +58,19 @@ pub fn read(path: &Path) -> Result<Vec<ScriptFile>, (PathBuf, io::Error)> {
     paths.into_iter().map(read).collect()
 }
 
+/// Returns what a command is asked to run: the bundled suite, if that is wanted, and the scripts at and below `paths`.
+///
+/// # Errors
+/// If a path cannot be read, or if there is no script at all.
+pub fn select(is_bundled: bool, paths: &[PathBuf]) -> anyhow::Result<Vec<ScriptFile>> {
+    let mut scripts = if is_bundled { bundled() } else { Vec::new() };
+    for path in paths {
+        scripts.extend(read(path).map_err(|(file, error)| anyhow::anyhow!("{}: {error}", file.display()))?);
+    }
+    anyhow::ensure!(!scripts.is_empty(), "no scripts: give files or folders, or --bundled");
+    Ok(scripts)
+}
+
 fn collect(path: &Path, paths: &mut Vec<PathBuf>) -> io::Result<()> {
     if !path.is_dir() {
         paths.push(path.to_owned());

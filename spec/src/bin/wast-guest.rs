@@ -54,7 +54,10 @@ fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
         BoundsChecks::Mmu => wasmetal::BoundsChecks::Mmu,
         BoundsChecks::Explicit => wasmetal::BoundsChecks::Explicit,
     };
-    let scripts: Vec<ScriptFile> = read_scripts(flags)?.into_iter().step_by(flags.every.get()).collect();
+    let scripts: Vec<ScriptFile> = suites::select(flags.bundled, &flags.paths)?
+        .into_iter()
+        .step_by(flags.every.get())
+        .collect();
     let summary = runner::run(&scripts, bounds_checks, &|file| {
         if !flags.json {
             print(file);
@@ -72,16 +75,6 @@ fn run(flags: &Flags) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn read_scripts(flags: &Flags) -> anyhow::Result<Vec<ScriptFile>> {
-    let mut scripts = if flags.bundled { suites::bundled() } else { Vec::new() };
-    for path in &flags.paths {
-        let read = suites::read(path).map_err(|(file, error)| anyhow::anyhow!("{}: {error}", file.display()))?;
-        scripts.extend(read);
-    }
-    anyhow::ensure!(!scripts.is_empty(), "no scripts: give files or folders, or --bundled");
-    Ok(scripts)
-}
-
 fn print(file: &FileResult) {
     let FileResult {
         name,
@@ -97,7 +90,7 @@ fn print(file: &FileResult) {
         failures.len()
     );
     for failure in failures {
-        text += &format!("  {name}:{}: {}\n", failure.line, failure.message);
+        text += &format!("  {}\n", failure.in_file(name));
     }
     print!("{text}");
 }
