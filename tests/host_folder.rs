@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use support::{FOLDER_TOUR, MACHINES, Outcome, build, run_file, temporary_file, wasmetal};
+use support::{FOLDER_TOUR, MACHINES, Outcome, boot, build, build_file, run_file, temporary_file, wasmetal};
 
 /// Returns the command that runs the fixture in a machine, with a value of `--dir`.
 fn guest(machine: &str, dir: &str, arguments: &[&str]) -> Command {
@@ -236,40 +236,18 @@ fn esbuild_writes_its_bundle_to_the_host() {
     assert!(bundle == fs::read(fixtures::path("expected/esbuild.stdout")).unwrap());
 }
 
+/// Builds an image that prints `/data/file`.
+fn reader_image() -> tempfile::NamedTempFile {
+    let program = fixtures::path("wasi/folder/folder.wasm");
+    temporary_file(&build_file(program, &["--", "read", "/data/file"]))
+}
+
 #[test]
 fn what_cannot_be_shared_is_said_once() {
     let outcome = run_file(support::wat("hello"), &["--dir", "no-such-folder::/"]).expect_code(2);
     assert!(outcome.stderr.contains("no-such-folder"), "{outcome:#?}");
-    let mut command = wasmetal();
-    command
-        .args(["build", "-o", "-"])
-        .arg(fixtures::path("wasi/folder/folder.wasm"));
-    command.args(["--", "read", "/data/file"]);
-    let image = temporary_file(&command.output().unwrap().stdout);
-    let mut qemu = Command::new("timeout");
-    qemu.args([
-        "60",
-        "qemu-system-x86_64",
-        "-accel",
-        "tcg",
-        "-cpu",
-        "max",
-        "-display",
-        "none",
-        "-nodefaults",
-        "-no-reboot",
-    ]);
-    qemu.args([
-        "-serial",
-        "stdio",
-        "-device",
-        "isa-debug-exit,iobase=0x501,iosize=4",
-        "-kernel",
-    ]);
-    qemu.arg(image.path())
-        .args(["-append", "mount=gone:/data"])
-        .stdin(Stdio::null());
-    let outcome = Outcome::of(&mut qemu);
+    let image = reader_image();
+    let outcome = boot(&["-kernel", image.path().to_str().unwrap(), "-append", "mount=gone:/data"]);
     let said = "wasmetal: mount=gone:/data: the machine has no device with this tag";
     assert_eq!(outcome.stdout.matches(said).count(), 1, "{outcome:#?}");
 }
@@ -278,44 +256,18 @@ fn what_cannot_be_shared_is_said_once() {
 fn an_image_started_by_hand_finds_a_folder_by_its_tag() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "by hand").unwrap();
-    let mut command = wasmetal();
-    command
-        .args(["build", "-o", "-"])
-        .arg(fixtures::path("wasi/folder/folder.wasm"));
-    command.args(["--", "read", "/data/file"]);
-    let image = temporary_file(&command.output().unwrap().stdout);
-    let mut qemu = Command::new("timeout");
-    qemu.args([
-        "60",
-        "qemu-system-x86_64",
-        "-accel",
-        "tcg",
-        "-cpu",
-        "max",
-        "-display",
-        "none",
-        "-nodefaults",
-        "-no-reboot",
-    ]);
-    qemu.args([
-        "-serial",
-        "stdio",
-        "-device",
-        "isa-debug-exit,iobase=0x501,iosize=4",
+    let image = reader_image();
+    let backend = format!("local,id=f,security_model=none,path={}", folder.path().display());
+    let outcome = boot(&[
         "-fsdev",
-    ]);
-    qemu.arg(format!(
-        "local,id=f,security_model=none,path={}",
-        folder.path().display()
-    ));
-    qemu.args([
+        &backend,
         "-device",
         "virtio-9p-pci,fsdev=f,mount_tag=mine",
         "-append",
         "mount=mine:/data",
         "-kernel",
+        image.path().to_str().unwrap(),
     ]);
-    let outcome = Outcome::of(qemu.arg(image.path()).stdin(Stdio::null()));
     assert_eq!(
         outcome.stdout.replace('\r', ""),
         "/data/file: by hand\n",
@@ -328,9 +280,5 @@ fn a_program_without_files_carries_no_file_system_client() {
     let said = b"its server does not speak 9P2000.L";
     let find = |image: &[u8]| image.windows(said.len()).any(|window| window == said);
     assert!(!find(&build("hello", &[])));
-    let mut command = wasmetal();
-    command
-        .args(["build", "-o", "-"])
-        .arg(fixtures::path("wasi/folder/folder.wasm"));
-    assert!(find(&command.output().unwrap().stdout));
+    assert!(find(&build_file(fixtures::path("wasi/folder/folder.wasm"), &[])));
 }

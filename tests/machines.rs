@@ -3,34 +3,9 @@
 mod support;
 
 use std::fs;
-use std::process::{Command, Stdio};
-use support::{Outcome, build, run, temporary_file, wasmetal, wat};
+use support::{Outcome, boot, build, run, temporary_file, wasmetal, wat};
 
 const GREETING: &str = "Hello from a WebAssembly kernel\n";
-
-/// Boots by hand, as a user without `wasmetal run` would, and returns what the serial port says.
-fn boot(arguments: &[&str]) -> Outcome {
-    let mut command = Command::new("timeout");
-    command.args([
-        "60",
-        "qemu-system-x86_64",
-        "-accel",
-        "tcg",
-        "-cpu",
-        "max",
-        "-display",
-        "none",
-        "-no-reboot",
-    ]);
-    command.args([
-        "-nodefaults",
-        "-serial",
-        "stdio",
-        "-device",
-        "isa-debug-exit,iobase=0x501,iosize=4",
-    ]);
-    Outcome::of(command.args(arguments).stdin(Stdio::null()))
-}
 
 #[test]
 fn the_same_image_boots_on_every_machine() {

@@ -64,10 +64,24 @@ pub fn run_text(text: &str, arguments: &[&str]) -> Outcome {
     run_file(file.path(), arguments)
 }
 
+/// Boots by hand, as a user without `wasmetal run` would, and returns what the serial port says.
+pub fn boot(arguments: &[&str]) -> Outcome {
+    let mut command = Command::new("timeout");
+    command.args(["60", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max"]);
+    command.args(["-display", "none", "-no-reboot", "-nodefaults", "-serial", "stdio"]);
+    command.args(["-device", "isa-debug-exit,iobase=0x501,iosize=4"]);
+    Outcome::of(command.args(arguments).stdin(Stdio::null()))
+}
+
 /// Builds a text fixture into an image.
 pub fn build(name: &str, arguments: &[&str]) -> Vec<u8> {
+    build_file(wat(name), arguments)
+}
+
+/// Builds a file into an image, with further arguments of `build`.
+pub fn build_file(file: impl AsRef<OsStr>, arguments: &[&str]) -> Vec<u8> {
     let mut command = wasmetal();
-    command.args(["build", "-o", "-"]).arg(wat(name)).args(arguments);
+    command.args(["build", "-o", "-"]).arg(file).args(arguments);
     let output = command.output().expect("wasmetal starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
