@@ -68,6 +68,15 @@ unsafe impl Hal for KernelHal {
     }
 }
 
+/// Returns the guest-physical address of a buffer of the kernel heap, whose frames are contiguous.
+#[inline(always)]
+pub(super) fn device_address(buffer: &[u8]) -> Option<PhysAddr> {
+    let start = buffer.as_ptr().addr() as u64;
+    (DIRECT_MAP_BASE..WINDOW_ALIAS_BASE)
+        .contains(&start)
+        .then(|| PhysAddr::new(start - DIRECT_MAP_BASE))
+}
+
 /// Returns the guest-physical address of a buffer whose frames are contiguous.
 fn contiguous_address(buffer: NonNull<[u8]>) -> Option<PhysAddr> {
     let start = buffer.cast::<u8>().addr().get() as u64;

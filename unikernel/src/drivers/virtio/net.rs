@@ -63,20 +63,25 @@ impl PacketHeader {
     const OLD_LEN_BYTES: usize = 10;
 
     fn encode(self) -> [u8; Self::LEN_BYTES] {
-        let mut bytes = [0; Self::LEN_BYTES];
-        bytes[0] = self.flags;
-        bytes[1] = self.segmentation_type;
-        let words = [
-            self.header_len_bytes,
-            self.segment_len_bytes,
-            self.checksum_start,
-            self.checksum_offset,
-            self.buffer_count,
-        ];
-        for (place, word) in bytes[2..].chunks_exact_mut(2).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
-        bytes
+        let [header_len_0, header_len_1] = self.header_len_bytes.to_le_bytes();
+        let [segment_len_0, segment_len_1] = self.segment_len_bytes.to_le_bytes();
+        let [start_0, start_1] = self.checksum_start.to_le_bytes();
+        let [offset_0, offset_1] = self.checksum_offset.to_le_bytes();
+        let [count_0, count_1] = self.buffer_count.to_le_bytes();
+        [
+            self.flags,
+            self.segmentation_type,
+            header_len_0,
+            header_len_1,
+            segment_len_0,
+            segment_len_1,
+            start_0,
+            start_1,
+            offset_0,
+            offset_1,
+            count_0,
+            count_1,
+        ]
     }
 
     /// Returns the header of a frame that leaves work to the device.
