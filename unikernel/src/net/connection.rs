@@ -82,13 +82,26 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Returns the socket.
+    #[inline(always)]
     pub fn socket(&self) -> &tcp::Socket<'static> {
         self.set.get(self.handle)
     }
 
+    /// Puts it, whose number is `id`, into the egress queue.
+    #[inline(always)]
+    pub fn enqueue(&mut self, id: u32, egress: &mut Vec<u32>) {
+        if !self.is_queued {
+            self.is_queued = true;
+            egress.push(id);
+        }
+    }
+
     /// Keeps what [`repeat_fin`](super::stack::Stack::repeat_fin) needs of what was sent.
+    #[inline(always)]
     pub fn note_sent(&mut self, sent: &mut Sent) {
-        self.sent_acknowledgment = sent.acknowledgment.or(self.sent_acknowledgment);
+        if let Some(segment) = sent.segment {
+            self.sent_acknowledgment = Some(segment.acknowledgment);
+        }
         if let Some(segment) = sent.fin.take() {
             self.fin = Some(SentFin::new(segment));
         }
@@ -97,7 +110,7 @@ impl Connection {
     /// Limits how long the peer may be silent, where it owes an answer. smoltcp's own timeout also ends a connection that is just
     /// idle, so it is set only while something is outstanding.
     pub fn update_timeout(&mut self) {
-        let socket = self.set.get_mut::<tcp::Socket<'static>>(self.handle);
+        let socket = self.socket_mut();
         let timeout = match socket.state() {
             tcp::State::SynReceived => Some(HANDSHAKE_TIMEOUT),
             tcp::State::SynSent => Some(UNANSWERED_TIMEOUT),
@@ -108,6 +121,7 @@ impl Connection {
     }
 
     /// Returns the socket to change it.
+    #[inline(always)]
     pub fn socket_mut(&mut self) -> &mut tcp::Socket<'static> {
         self.set.get_mut(self.handle)
     }
@@ -145,16 +159,19 @@ impl Connections {
     }
 
     /// Returns the connection between two ends.
+    #[inline(always)]
     pub fn find(&self, tuple: &FourTuple) -> Option<u32> {
         self.by_tuple.get(tuple).copied()
     }
 
     /// Returns a connection by its number.
+    #[inline(always)]
     pub fn get(&self, id: u32) -> Option<&Connection> {
         self.slots.get(id as usize)?.as_deref()
     }
 
     /// Returns a connection by its number to change it.
+    #[inline(always)]
     pub fn get_mut(&mut self, id: u32) -> Option<&mut Connection> {
         self.slots.get_mut(id as usize)?.as_deref_mut()
     }

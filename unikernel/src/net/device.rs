@@ -21,6 +21,7 @@ pub struct ReceivedFrame {
 
 impl ReceivedFrame {
     /// Returns the frame's bytes.
+    #[inline(always)]
     pub fn bytes(&self) -> &[u8] {
         &self.buffer[self.start..self.start + self.len_bytes]
     }
@@ -39,6 +40,7 @@ pub struct TransmitBuffer {
 
 impl TransmitBuffer {
     /// Returns the place of the frame.
+    #[inline(always)]
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.buffer[self.start..self.start + self.len_bytes]
     }

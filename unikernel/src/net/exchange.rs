@@ -5,12 +5,12 @@
 
 use super::bare_segment::BareSegment;
 use super::device::{EthernetDevice, TransmitBuffer, TransmitOffload};
-use super::frame;
+use super::frame::{self, SentFrame, SentSegment};
+use alloc::boxed::Box;
 use alloc::vec;
 use core::num::NonZeroUsize;
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
-use smoltcp::wire::TcpSeqNumber;
 
 /// What became of the frames that smoltcp wanted to send in one call.
 #[derive(Clone, Debug, Default)]
@@ -19,10 +19,10 @@ pub(super) struct Sent {
     pub frames: usize,
     /// The device had no room: try again once it has sent some.
     pub exhausted: bool,
-    /// The acknowledgement number in the last TCP frame.
-    pub acknowledgment: Option<TcpSeqNumber>,
+    /// The last TCP segment.
+    pub segment: Option<SentSegment>,
     /// The last TCP frame with a FIN, without its payload.
-    pub fin: Option<BareSegment>,
+    pub fin: Option<Box<BareSegment>>,
     /// The last packet was held back because its neighbour's hardware address is not known yet.
     pub neighbor_missing: bool,
 }
@@ -89,6 +89,7 @@ impl<D: EthernetDevice> Device for Exchange<'_, D> {
         })
     }
 
+    #[inline(always)]
     fn capabilities(&self) -> DeviceCapabilities {
         let offloads = self.device.offloads();
         let mut capabilities = DeviceCapabilities::default();
@@ -143,26 +144,23 @@ impl<D: EthernetDevice> TxToken for FrameWriter<'_, D> {
 }
 
 impl<D: EthernetDevice> FrameWriter<'_, D> {
-    fn send(mut self, mut buffer: TransmitBuffer) {
-        self.sent.neighbor_missing = frame::is_neighbor_request(buffer.bytes_mut());
+    fn send(self, mut buffer: TransmitBuffer) {
+        let bytes = buffer.bytes_mut();
+        let frame = frame::read_sent(bytes);
+        self.sent.neighbor_missing = frame == SentFrame::NeighborRequest;
         self.sent.frames += usize::from(!self.sent.neighbor_missing);
-        self.note_segment(buffer.bytes_mut());
+        if let SentFrame::Segment(segment) = frame {
+            self.sent.segment = Some(segment);
+            if segment.fin {
+                self.sent.fin = BareSegment::from_frame(bytes).map(Box::new);
+            }
+        }
         let mut offload = TransmitOffload::default();
         if self.device.offloads().checksum {
-            offload.checksum = frame::start_checksum(buffer.bytes_mut());
+            offload.checksum = frame::start_checksum(bytes);
             offload.segment_len_bytes = self.meta.segmentation_offload_size.map(Into::into);
         }
         self.device.transmit(buffer, offload);
-    }
-
-    fn note_segment(&mut self, bytes: &[u8]) {
-        let Some(segment) = frame::sent_segment(bytes) else {
-            return;
-        };
-        self.sent.acknowledgment = Some(segment.acknowledgment);
-        if segment.fin {
-            self.sent.fin = BareSegment::from_frame(bytes);
-        }
     }
 }
 

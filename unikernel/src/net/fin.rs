@@ -8,6 +8,7 @@ use super::bare_segment::BareSegment;
 use super::device::EthernetDevice;
 use super::exchange::transmit;
 use super::stack::Stack;
+use alloc::boxed::Box;
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
 
@@ -17,14 +18,14 @@ const MAX_INTERVAL: Duration = Duration::from_secs(60);
 /// A segment with a FIN, as smoltcp made it.
 #[derive(Debug)]
 pub(super) struct SentFin {
-    segment: BareSegment,
+    segment: Box<BareSegment>,
     interval: Duration,
     repeat_at: Option<Instant>,
 }
 
 impl SentFin {
     /// Keeps a segment that was just sent.
-    pub fn new(segment: BareSegment) -> Self {
+    pub fn new(segment: Box<BareSegment>) -> Self {
         SentFin {
             segment,
             interval: FIRST_INTERVAL,

@@ -118,86 +118,94 @@ fn classify_transport(
     }
 }
 
-/// Tells whether a frame that smoltcp made asks for a neighbour's hardware address.
-pub(super) fn is_neighbor_request(bytes: &[u8]) -> bool {
-    const NEIGHBOR_SOLICITATION: u8 = 135;
-    const IPV6_NEXT_HEADER: usize = 14 + 6;
-    const ICMPV6_TYPE: usize = 14 + 40;
-    match bytes.get(12..14) {
-        Some([0x08, 0x06]) => true,
-        Some([0x86, 0xdd]) => {
-            bytes.get(IPV6_NEXT_HEADER) == Some(&u8::from(IpProtocol::Icmpv6))
-                && bytes.get(ICMPV6_TYPE) == Some(&NEIGHBOR_SOLICITATION)
-        }
-        _ => false,
-    }
+/// What a frame that smoltcp made is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SentFrame {
+    /// It asks for a neighbour's hardware address.
+    NeighborRequest,
+    /// A TCP segment.
+    Segment(SentSegment),
+    /// Anything else.
+    Other,
 }
 
 /// What is read from a TCP segment that smoltcp made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SentSegment {
     /// The acknowledgement number.
     pub acknowledgment: TcpSeqNumber,
     /// The FIN flag.
     pub fin: bool,
+    /// Length of the payload.
+    pub payload_len_bytes: usize,
 }
 
-/// Reads a frame that smoltcp made, if it is a TCP segment.
-pub(super) fn sent_segment(bytes: &[u8]) -> Option<SentSegment> {
-    const ACKNOWLEDGMENT: usize = 8;
-    const FLAGS: usize = 13;
-    const FIN: u8 = 1;
-    let tcp = u8::from(IpProtocol::Tcp);
-    // smoltcp writes neither IPv4 options nor IPv6 extension headers before TCP.
-    let header = match (bytes.get(12..14)?, bytes.get(14 + 9), bytes.get(14 + 6)) {
-        ([0x08, 0x00], Some(&protocol), _) if protocol == tcp => bytes.get(14 + 20..)?,
-        ([0x86, 0xdd], _, Some(&protocol)) if protocol == tcp => bytes.get(14 + 40..)?,
-        _ => return None,
-    };
-    let acknowledgment = header.get(ACKNOWLEDGMENT..)?.first_chunk()?;
-    Some(SentSegment {
-        acknowledgment: TcpSeqNumber(i32::from_be_bytes(*acknowledgment)),
-        fin: header.get(FLAGS)? & FIN != 0,
-    })
+const ETHERNET_HEADER: usize = 14;
+// smoltcp writes neither IPv4 options nor IPv6 extension headers.
+const IPV4_TRANSPORT: usize = ETHERNET_HEADER + 20;
+const IPV6_TRANSPORT: usize = ETHERNET_HEADER + 40;
+const TCP_HEADER: usize = 20;
+
+/// Returns the protocol number of a packet that smoltcp made, and where its transport header starts.
+#[inline(always)]
+fn sent_transport(bytes: &[u8]) -> Option<(u8, usize)> {
+    match bytes.get(12..14)? {
+        [0x08, 0x00] => Some((*bytes.get(ETHERNET_HEADER + 9)?, IPV4_TRANSPORT)),
+        [0x86, 0xdd] => Some((*bytes.get(ETHERNET_HEADER + 6)?, IPV6_TRANSPORT)),
+        _ => None,
+    }
+}
+
+/// Reads a frame that smoltcp made.
+#[inline(always)]
+pub(super) fn read_sent(bytes: &[u8]) -> SentFrame {
+    const NEIGHBOR_SOLICITATION: u8 = 135;
+    const TCP: u8 = 6;
+    const ICMPV6: u8 = 58;
+    match sent_transport(bytes) {
+        Some((TCP, start)) => match bytes
+            .get(start..)
+            .and_then(|segment| segment.first_chunk::<TCP_HEADER>())
+        {
+            Some(header) => SentFrame::Segment(SentSegment {
+                acknowledgment: TcpSeqNumber(i32::from_be_bytes([header[8], header[9], header[10], header[11]])),
+                fin: header[13] & 1 != 0,
+                payload_len_bytes: (bytes.len() - start).saturating_sub(usize::from(header[12] >> 4) * 4),
+            }),
+            None => SentFrame::Other,
+        },
+        Some((ICMPV6, start)) if bytes.get(start) == Some(&NEIGHBOR_SOLICITATION) => SentFrame::NeighborRequest,
+        None if bytes.get(12..14) == Some(&[0x08, 0x06]) => SentFrame::NeighborRequest,
+        _ => SentFrame::Other,
+    }
 }
 
 /// Prepares a TCP or UDP frame that smoltcp made for a device that completes the checksum: stores the pseudo-header's sum and
 /// returns where the transport header starts and where in it the checksum is.
+#[inline(always)]
 pub(super) fn start_checksum(bytes: &mut [u8]) -> Option<(u16, u16)> {
-    const ETHERNET_HEADER: usize = 14;
-    let (protocol, addresses, transport) = match (bytes.get(12)?, bytes.get(13)?) {
-        (0x08, 0x00) => {
-            let header_len = usize::from(bytes.get(ETHERNET_HEADER)? & 0x0f) * 4;
-            (
-                *bytes.get(ETHERNET_HEADER + 9)?,
-                ETHERNET_HEADER + 12..ETHERNET_HEADER + 20,
-                ETHERNET_HEADER + header_len,
-            )
-        }
-        (0x86, 0xdd) => (
-            *bytes.get(ETHERNET_HEADER + 6)?,
-            ETHERNET_HEADER + 8..ETHERNET_HEADER + 40,
-            ETHERNET_HEADER + 40,
-        ),
-        _ => return None,
-    };
+    let (protocol, start) = sent_transport(bytes)?;
     let checksum_offset = match IpProtocol::from(protocol) {
         IpProtocol::Tcp => 16,
         IpProtocol::Udp => 6,
         _ => return None,
     };
     // A frame for segmentation may be longer than the sum's length field; each segment's own length replaces it there.
-    let transport_len = bytes.len().checked_sub(transport)? as u32;
-    let mut sum = u32::from(protocol) + (transport_len & 0xffff) + (transport_len >> 16);
-    for pair in bytes.get(addresses)?.chunks_exact(2) {
-        sum += u32::from(u16::from_be_bytes([pair[0], pair[1]]));
+    let transport_len = bytes.len().checked_sub(start)? as u64;
+    let mut sum = u64::from(protocol) + (transport_len & 0xffff) + (transport_len >> 16);
+    let first_address = if start == IPV4_TRANSPORT { start - 8 } else { start - 32 };
+    for word in bytes.get(first_address..start)?.as_chunks().0 {
+        sum += u64::from(u32::from_be_bytes(*word));
     }
-    sum = (sum & 0xffff) + (sum >> 16);
-    sum = (sum & 0xffff) + (sum >> 16);
-    let place = transport + checksum_offset;
+    // Sums of 32-bit words are, folded, those of their halves.
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    let place = start + checksum_offset;
     bytes
         .get_mut(place..place + 2)?
         .copy_from_slice(&(sum as u16).to_be_bytes());
-    Some((transport as u16, checksum_offset as u16))
+    Some((start as u16, checksum_offset as u16))
 }
 
 #[cfg(test)]
@@ -305,8 +313,7 @@ pub(super) mod tests {
                 place.copy_from_slice(&[[0x08, 0x00], [0x86, 0xdd], [0x08, 0x06]][ethertype]);
             }
             classify(&bytes, checksum_valid);
-            is_neighbor_request(&bytes);
-            sent_segment(&bytes);
+            read_sent(&bytes);
             start_checksum(&mut bytes);
         }
     }

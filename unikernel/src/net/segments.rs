@@ -64,8 +64,7 @@ impl<D: EthernetDevice> Stack<D> {
         let mut exchange = Exchange::incoming(&mut self.device, bytes);
         self.interface
             .poll_ingress_single(self.now, &mut exchange, &mut connection.set);
-        let mut sent = exchange.sent;
-        connection.note_sent(&mut sent);
+        connection.note_sent(&mut exchange.sent);
         let after = connection.socket().state();
         if after == tcp::State::TimeWait && before != after {
             connection.final_record = segment.acknowledgment.map(|sequence| Record {
@@ -96,7 +95,12 @@ impl<D: EthernetDevice> Stack<D> {
             }
             _ => {}
         }
-        self.touch_received(id);
+        if connection.owner == Owner::Program && connection.socket().recv_queue() > 0 {
+            // The program is likely to answer: only the next poll sends, so that the acknowledgement goes with the answer.
+            self.awaiting_answer.push(id);
+        } else {
+            connection.enqueue(id, &mut self.egress);
+        }
     }
 
     /// Begins a connection that a peer requests. Returns false if nothing listens there.

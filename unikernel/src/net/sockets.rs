@@ -4,6 +4,7 @@ use super::backlog::Backlog;
 use super::device::EthernetDevice;
 use super::options::{SocketOption, SocketOptions};
 use super::stack::Stack;
+use super::tcp::stream_readiness;
 use super::udp::DatagramSocket;
 use super::{Family, Idle, LookupId, NetError, Network, Readiness, Received, SocketId, SocketKind};
 use alloc::boxed::Box;
@@ -35,6 +36,17 @@ pub(super) struct StreamSocket {
     pub bound: Option<SocketAddr>,
     /// What it is.
     pub role: Role,
+}
+
+impl StreamSocket {
+    /// Returns the number of its connection.
+    #[inline(always)]
+    pub fn connection(&self) -> Result<u32, NetError> {
+        match self.role {
+            Role::Connection(number) => Ok(number),
+            _ => Err(NetError::NotConnected),
+        }
+    }
 }
 
 /// A socket of the program.
@@ -80,6 +92,7 @@ impl ProgramSockets {
     }
 
     /// Returns a socket.
+    #[inline(always)]
     pub fn get(&mut self, id: SocketId) -> Result<&mut ProgramSocket, NetError> {
         self.slots
             .get_mut(id.0 as usize)
@@ -286,14 +299,20 @@ impl<D: EthernetDevice> Network for Stack<D> {
 
     fn receive(&mut self, socket: SocketId, buffer: &mut [u8], peek: bool) -> Result<Received, NetError> {
         match self.sockets.get(socket)? {
-            ProgramSocket::Stream(_) => self.receive_stream(socket, buffer, peek),
+            ProgramSocket::Stream(stream) => {
+                let number = stream.connection()?;
+                self.receive_stream(number, buffer, peek)
+            }
             ProgramSocket::Datagram(datagram) => datagram.receive(buffer, peek),
         }
     }
 
     fn send(&mut self, socket: SocketId, bytes: &[u8], to: Option<SocketAddr>) -> Result<usize, NetError> {
         match self.sockets.get(socket)? {
-            ProgramSocket::Stream(_) => self.send_stream(socket, bytes),
+            ProgramSocket::Stream(stream) => {
+                let number = stream.connection()?;
+                self.send_stream(number, bytes)
+            }
             ProgramSocket::Datagram(_) => self.send_datagram(socket, bytes, to),
         }
     }
@@ -346,7 +365,7 @@ impl<D: EthernetDevice> Network for Stack<D> {
 
     fn readiness(&mut self, socket: SocketId) -> Result<Readiness, NetError> {
         match self.sockets.get(socket)? {
-            ProgramSocket::Stream(_) => self.readiness_stream(socket),
+            ProgramSocket::Stream(stream) => stream_readiness(stream, &self.connections),
             ProgramSocket::Datagram(datagram) => Ok(datagram.readiness()),
         }
     }

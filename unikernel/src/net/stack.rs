@@ -44,7 +44,7 @@ pub struct Stack<D> {
     pub(super) egress: Vec<u32>,
     egress_turn: Vec<u32>,
     /// Connections with new data for the program, to poll for egress after it has had a chance to answer.
-    awaiting_answer: Vec<u32>,
+    pub(super) awaiting_answer: Vec<u32>,
     /// Connections that wait for a neighbour's hardware address.
     waiting_for_neighbor: Vec<u32>,
     /// Datagram sockets that have something to send.
@@ -201,33 +201,19 @@ impl<D: EthernetDevice> Stack<D> {
         self.egress.is_empty() && self.datagram_egress.is_empty() && self.awaiting_answer.is_empty()
     }
 
-    /// Puts a connection that has received something into the egress queue; if the program is likely to answer, only at the next
-    /// poll, so that the acknowledgement and the answer are one effort.
-    pub(super) fn touch_received(&mut self, id: u32) {
-        match self.connections.get(id) {
-            Some(connection) if connection.owner == Owner::Program && connection.socket().can_recv() => {
-                self.awaiting_answer.push(id);
-            }
-            _ => self.touch(id),
-        }
-    }
-
     /// Queues the connections that the program has had a chance to answer.
     fn touch_unanswered(&mut self) {
-        let mut awaiting = core::mem::take(&mut self.awaiting_answer);
-        for id in awaiting.drain(..) {
-            self.touch(id);
+        for id in self.awaiting_answer.drain(..) {
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.enqueue(id, &mut self.egress);
+            }
         }
-        self.awaiting_answer = awaiting;
     }
 
     /// Puts a connection into the egress queue.
     pub(super) fn touch(&mut self, id: u32) {
-        if let Some(connection) = self.connections.get_mut(id)
-            && !connection.is_queued
-        {
-            connection.is_queued = true;
-            self.egress.push(id);
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.enqueue(id, &mut self.egress);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Stream sockets, as the program uses them.
 
 use super::backlog::Backlog;
-use super::connection::{Connection, KEEP_ALIVE_INTERVAL, Owner};
+use super::connection::{Connection, Connections, KEEP_ALIVE_INTERVAL, Owner};
 use super::device::EthernetDevice;
 use super::four_tuple::FourTuple;
 use super::options::SocketOptions;
@@ -173,8 +173,8 @@ impl<D: EthernetDevice> Stack<D> {
         }
     }
 
-    pub(super) fn receive_stream(&mut self, id: SocketId, buffer: &mut [u8], peek: bool) -> Result<Received, NetError> {
-        let (number, connection) = self.connection_of(id)?;
+    pub(super) fn receive_stream(&mut self, number: u32, buffer: &mut [u8], peek: bool) -> Result<Received, NetError> {
+        let connection = self.connections.get_mut(number).ok_or(NetError::BadSocket)?;
         let end = Received {
             len_bytes: 0,
             truncated: false,
@@ -187,14 +187,14 @@ impl<D: EthernetDevice> Stack<D> {
         let result = if peek {
             socket.peek_slice(buffer)
         } else {
-            socket.recv_slice(buffer)
+            take_received(socket, buffer)
         };
         match result {
             Ok(0) => Err(NetError::WouldBlock),
             Ok(len_bytes) => {
                 if !peek {
                     // The window may have opened.
-                    self.touch(number);
+                    connection.enqueue(number, &mut self.egress);
                 }
                 Ok(Received { len_bytes, ..end })
             }
@@ -207,12 +207,12 @@ impl<D: EthernetDevice> Stack<D> {
         }
     }
 
-    pub(super) fn send_stream(&mut self, id: SocketId, bytes: &[u8]) -> Result<usize, NetError> {
-        let (number, connection) = self.connection_of(id)?;
-        match connection.socket_mut().send_slice(bytes) {
+    pub(super) fn send_stream(&mut self, number: u32, bytes: &[u8]) -> Result<usize, NetError> {
+        let connection = self.connections.get_mut(number).ok_or(NetError::BadSocket)?;
+        match queue_to_send(connection.socket_mut(), bytes) {
             Ok(0) if !bytes.is_empty() => Err(NetError::WouldBlock),
             Ok(len_bytes) => {
-                self.touch(number);
+                connection.enqueue(number, &mut self.egress);
                 Ok(len_bytes)
             }
             Err(tcp::SendError::InvalidState) => match (connection.failure.take(), connection.socket().state()) {
@@ -303,44 +303,82 @@ impl<D: EthernetDevice> Stack<D> {
             Err(error) => Err(error),
         }
     }
+}
 
-    pub(super) fn readiness_stream(&mut self, id: SocketId) -> Result<Readiness, NetError> {
-        let socket = self.sockets.stream(id)?;
-        let low_water = socket.options.receive_low_water_bytes;
-        let number = match &socket.role {
-            Role::Fresh => {
-                return Ok(Readiness {
-                    readable: Some(0),
-                    writable: Some(0),
-                    hangup: true,
-                });
-            }
-            Role::Listener(backlog) => {
-                let waiting = backlog.complete_len() as u64;
-                return Ok(Readiness {
-                    readable: (waiting > 0).then_some(waiting),
-                    ..Readiness::default()
-                });
-            }
-            &Role::Connection(number) => number,
-        };
-        let connection = self.connections.get(number).ok_or(NetError::BadSocket)?;
-        let socket = connection.socket();
-        if matches!(socket.state(), tcp::State::SynSent | tcp::State::SynReceived) {
-            return Ok(Readiness::default());
+/// Moves received bytes into `buffer`. A piece of the ring at a time: nearly always one is all, which `recv_slice` does not know.
+fn take_received(socket: &mut tcp::Socket<'static>, buffer: &mut [u8]) -> Result<usize, tcp::RecvError> {
+    let mut taken = 0;
+    loop {
+        let rest = &mut buffer[taken..];
+        let len_bytes = socket.recv(|received| {
+            let len_bytes = received.len().min(rest.len());
+            rest[..len_bytes].copy_from_slice(&received[..len_bytes]);
+            (len_bytes, len_bytes)
+        });
+        match len_bytes {
+            Ok(len_bytes) => taken += len_bytes,
+            Err(_) if taken > 0 => return Ok(taken),
+            Err(error) => return Err(error),
         }
-        let waiting = socket.recv_queue();
-        let at_end = !socket.may_recv() || connection.receive_shut;
-        let (capacity, queued) = (socket.send_capacity(), socket.send_queue());
-        // A program woken for every few bytes would write in crumbs.
-        let has_space = (capacity - queued) * 4 >= capacity;
-        Ok(Readiness {
-            readable: (waiting >= low_water.min(socket.recv_capacity()) || at_end).then_some(waiting as u64),
-            writable: match socket.may_send() {
-                true => has_space.then_some((capacity - queued) as u64),
-                false => Some(0),
-            },
-            hangup: at_end && waiting == 0,
-        })
+        if taken == buffer.len() || socket.recv_queue() == 0 {
+            return Ok(taken);
+        }
     }
+}
+
+/// Moves bytes into the send buffer, as [`take_received`] does.
+fn queue_to_send(socket: &mut tcp::Socket<'static>, bytes: &[u8]) -> Result<usize, tcp::SendError> {
+    let mut queued = 0;
+    loop {
+        let rest = &bytes[queued..];
+        let len_bytes = socket.send(|space| {
+            let len_bytes = space.len().min(rest.len());
+            space[..len_bytes].copy_from_slice(&rest[..len_bytes]);
+            (len_bytes, len_bytes)
+        })?;
+        queued += len_bytes;
+        if len_bytes == 0 || queued == bytes.len() {
+            return Ok(queued);
+        }
+    }
+}
+
+/// Tells what a stream socket is ready for.
+pub(super) fn stream_readiness(stream: &StreamSocket, connections: &Connections) -> Result<Readiness, NetError> {
+    let number = match &stream.role {
+        Role::Fresh => {
+            return Ok(Readiness {
+                readable: Some(0),
+                writable: Some(0),
+                hangup: true,
+            });
+        }
+        Role::Listener(backlog) => {
+            let waiting = backlog.complete_len() as u64;
+            return Ok(Readiness {
+                readable: (waiting > 0).then_some(waiting),
+                ..Readiness::default()
+            });
+        }
+        &Role::Connection(number) => number,
+    };
+    let connection = connections.get(number).ok_or(NetError::BadSocket)?;
+    let socket = connection.socket();
+    if matches!(socket.state(), tcp::State::SynSent | tcp::State::SynReceived) {
+        return Ok(Readiness::default());
+    }
+    let low_water = stream.options.receive_low_water_bytes;
+    let waiting = socket.recv_queue();
+    let at_end = !socket.may_recv() || connection.receive_shut;
+    let (capacity, queued) = (socket.send_capacity(), socket.send_queue());
+    // A program woken for every few bytes would write in crumbs.
+    let has_space = (capacity - queued) * 4 >= capacity;
+    Ok(Readiness {
+        readable: (waiting >= low_water.min(socket.recv_capacity()) || at_end).then_some(waiting as u64),
+        writable: match socket.may_send() {
+            true => has_space.then_some((capacity - queued) as u64),
+            false => Some(0),
+        },
+        hangup: at_end && waiting == 0,
+    })
 }

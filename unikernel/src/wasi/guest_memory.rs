@@ -172,6 +172,7 @@ impl GuestMemory {
     }
 
     /// Reads a value.
+    #[inline(always)]
     pub fn read<T: GuestValue>(&self, pointer: GuestPtr<T>) -> T {
         T::decode(self.area(pointer.address, u64::from(T::SIZE)))
     }
@@ -192,6 +193,7 @@ impl GuestMemory {
     }
 
     /// Borrows an area whose check has succeeded before; for a proof that another memory made, the check is repeated here.
+    #[inline(always)]
     fn area(&self, address: u32, len_bytes: u64) -> &[u8] {
         if len_bytes == 0 {
             return &[];

@@ -8,7 +8,7 @@ use super::clock::Clockid;
 use super::context::Context;
 use super::descriptor_table::{DescriptorKind, SocketState};
 use super::errno::Errno;
-use super::guest_memory::{GuestMemory, GuestValue};
+use super::guest_memory::GuestValue;
 use super::types::{Block, EVENT_FD_READWRITE_HANGUP, Fd, SUBSCRIPTION_CLOCK_ABSTIME};
 use crate::fs::Device;
 use crate::net::SocketId;
@@ -56,18 +56,15 @@ pub enum Readiness {
     Failed(Errno),
 }
 
-/// A subscription of preview 1.
-type RawSubscription = Block<48>;
-
 /// An event: userdata, u16 error, u8 type, u64 bytes, u16 flags.
 type RawEvent = Block<32>;
 
 /// Event of a clock.
-pub(super) const EVENT_CLOCK: u8 = 0;
+const EVENT_CLOCK: u8 = 0;
 /// Event of a descriptor that can be read.
-pub(super) const EVENT_FD_READ: u8 = 1;
+const EVENT_FD_READ: u8 = 1;
 /// Event of a descriptor that can be written.
-pub(super) const EVENT_FD_WRITE: u8 = 2;
+const EVENT_FD_WRITE: u8 = 2;
 
 /// Waits until at least one subscription is ready, writes an event for each that is, and the number of events.
 ///
@@ -80,23 +77,21 @@ pub fn poll_oneoff(
     count: u32,
     event_count: u32,
 ) -> Result<(), Errno> {
-    let subscriptions = context.memory.slice::<RawSubscription>(subscriptions, count)?;
-    poll(context, events, count, event_count, |memory, index| {
-        decode(&memory.read(subscriptions.get(index)).0)
-    })
+    poll::<48, 16>(context, subscriptions, events, count, event_count)
 }
 
-/// As [`poll_oneoff`], for any layout of subscriptions: `read` reads the one of a given index.
+/// As [`poll_oneoff`], for subscriptions of `LEN_BYTES` bytes in which a clock's number is at `CLOCK`.
 ///
 /// # Errors
 /// As `poll_oneoff`.
-pub(super) fn poll(
+pub(super) fn poll<const LEN_BYTES: usize, const CLOCK: usize>(
     context: &mut Context,
+    subscriptions: u32,
     events: u32,
     count: u32,
     event_count: u32,
-    read: impl Fn(&GuestMemory, u32) -> Result<Subscription, Errno>,
 ) -> Result<(), Errno> {
+    let subscriptions = context.memory.slice::<Block<LEN_BYTES>>(subscriptions, count)?;
     let events = context.memory.slice::<RawEvent>(events, count)?;
     let event_count = context.memory.pointer::<u32>(event_count)?;
     if count == 0 {
@@ -109,20 +104,30 @@ pub(super) fn poll(
     loop {
         let mut ready_count = 0;
         let mut deadline_ns: Option<u64> = None;
-        for index in 0..count {
-            let subscription = read(&context.memory, index)?;
-            match progress(context, subscription.interest, started_ns) {
-                Progress::Waiting { until_ns } => {
-                    deadline_ns = match (deadline_ns, until_ns) {
-                        (Some(earliest), Some(until)) => Some(earliest.min(until)),
-                        (earliest, until) => earliest.or(until),
-                    };
+        for subscription in subscriptions.iter() {
+            let subscription = decode::<LEN_BYTES, CLOCK>(&context.memory.read(subscription))?;
+            let readiness = match subscription.interest {
+                Interest::Read(fd) => readiness(context, fd, true),
+                Interest::Write(fd) => readiness(context, fd, false),
+                Interest::Clock { id, timeout_ns, flags } => {
+                    match clock_remaining_ns(context, id, timeout_ns, flags, started_ns) {
+                        Ok(0) => Readiness::Ready {
+                            len_bytes: 0,
+                            is_hangup: false,
+                        },
+                        Ok(remaining_ns) => {
+                            let until_ns = context.platform.monotonic_ns().saturating_add(remaining_ns);
+                            deadline_ns = Some(deadline_ns.map_or(until_ns, |earliest| earliest.min(until_ns)));
+                            Readiness::Pending
+                        }
+                        Err(errno) => Readiness::Failed(errno),
+                    }
                 }
-                Progress::Ready(readiness) => {
-                    let event = encode_event(&subscription, readiness);
-                    context.memory.write(events.get(ready_count), event);
-                    ready_count += 1;
-                }
+            };
+            if readiness != Readiness::Pending {
+                let event = encode_event(&subscription, readiness);
+                context.memory.write(events.get(ready_count), event);
+                ready_count += 1;
             }
         }
         if ready_count > 0 {
@@ -130,39 +135,6 @@ pub(super) fn poll(
             return Ok(());
         }
         context.wait(deadline_ns);
-    }
-}
-
-enum Progress {
-    Ready(Readiness),
-    /// Nothing yet; nothing before that time of the monotonic clock, if there is one.
-    Waiting {
-        until_ns: Option<u64>,
-    },
-}
-
-fn progress(context: &mut Context, interest: Interest, started_ns: u64) -> Progress {
-    let readiness = match interest {
-        Interest::Clock { id, timeout_ns, flags } => {
-            match clock_remaining_ns(context, id, timeout_ns, flags, started_ns) {
-                Ok(0) => Readiness::Ready {
-                    len_bytes: 0,
-                    is_hangup: false,
-                },
-                Ok(remaining_ns) => {
-                    let until_ns = context.platform.monotonic_ns().saturating_add(remaining_ns);
-                    return Progress::Waiting {
-                        until_ns: Some(until_ns),
-                    };
-                }
-                Err(errno) => Readiness::Failed(errno),
-            }
-        }
-        Interest::Read(_) | Interest::Write(_) => readiness(context, interest),
-    };
-    match readiness {
-        Readiness::Pending => Progress::Waiting { until_ns: None },
-        ready => Progress::Ready(ready),
     }
 }
 
@@ -185,12 +157,7 @@ fn clock_remaining_ns(
 }
 
 /// Tells whether a descriptor is ready.
-fn readiness(context: &mut Context, interest: Interest) -> Readiness {
-    let (fd, is_read) = match interest {
-        Interest::Read(fd) => (fd, true),
-        Interest::Write(fd) => (fd, false),
-        Interest::Clock { .. } => return Readiness::Pending,
-    };
+fn readiness(context: &mut Context, fd: Fd, is_read: bool) -> Readiness {
     let descriptor = match context.descriptors.get(fd) {
         Ok(descriptor) => descriptor,
         Err(errno) => return Readiness::Failed(errno),
@@ -241,12 +208,14 @@ fn socket_readiness(context: &mut Context, socket: SocketId, is_read: bool) -> R
     }
 }
 
-fn decode(bytes: &[u8; 48]) -> Result<Subscription, Errno> {
+#[inline(always)]
+fn decode<const LEN_BYTES: usize, const CLOCK: usize>(raw: &Block<LEN_BYTES>) -> Result<Subscription, Errno> {
+    let bytes = &raw.0;
     let interest = match bytes[8] {
         EVENT_CLOCK => Interest::Clock {
-            id: u32::decode(&bytes[16..20]),
-            timeout_ns: u64::decode(&bytes[24..32]),
-            flags: u16::decode(&bytes[40..42]),
+            id: u32::decode(&bytes[CLOCK..CLOCK + 4]),
+            timeout_ns: u64::decode(&bytes[CLOCK + 8..CLOCK + 16]),
+            flags: u16::decode(&bytes[CLOCK + 24..CLOCK + 26]),
         },
         EVENT_FD_READ => Interest::Read(u32::decode(&bytes[16..20])),
         EVENT_FD_WRITE => Interest::Write(u32::decode(&bytes[16..20])),

@@ -7,13 +7,11 @@ use super::context::Context;
 use super::errno::Errno;
 use super::fd_io;
 use super::fd_stat::open_filestat;
-use super::guest_memory::GuestValue;
 use super::path_stat::path_filestat;
-use super::poll::{self, Interest, Subscription};
+use super::poll;
 use super::types::{Block, Filestat, Whence};
 
 type RawFilestat = Block<56>;
-type RawSubscription = Block<56>;
 
 /// As preview 1's, with the old layout.
 ///
@@ -70,10 +68,7 @@ pub fn poll_oneoff(
     count: u32,
     event_count: u32,
 ) -> Result<(), Errno> {
-    let subscriptions = context.memory.slice::<RawSubscription>(subscriptions, count)?;
-    poll::poll(context, events, count, event_count, |memory, index| {
-        decode_subscription(&memory.read(subscriptions.get(index)).0)
-    })
+    poll::poll::<56, 24>(context, subscriptions, events, count, event_count)
 }
 
 fn encode_filestat(stat: &Filestat) -> RawFilestat {
@@ -87,21 +82,4 @@ fn encode_filestat(stat: &Filestat) -> RawFilestat {
         bytes[start..start + 8].copy_from_slice(&word.to_le_bytes());
     }
     Block(bytes)
-}
-
-fn decode_subscription(bytes: &[u8; 56]) -> Result<Subscription, Errno> {
-    let interest = match bytes[8] {
-        poll::EVENT_CLOCK => Interest::Clock {
-            id: u32::decode(&bytes[24..28]),
-            timeout_ns: u64::decode(&bytes[32..40]),
-            flags: u16::decode(&bytes[48..50]),
-        },
-        poll::EVENT_FD_READ => Interest::Read(u32::decode(&bytes[16..20])),
-        poll::EVENT_FD_WRITE => Interest::Write(u32::decode(&bytes[16..20])),
-        _ => return Err(Errno::Inval),
-    };
-    Ok(Subscription {
-        userdata: u64::decode(&bytes[0..8]),
-        interest,
-    })
 }

@@ -26,7 +26,7 @@ use super::errno::Errno;
 use super::guest_memory::GuestMemory;
 use super::preopens;
 use super::types::{Fd, check_flags, fdflags};
-use crate::net::{Family, NetError, Network, SocketId, SocketKind};
+use crate::net::{Family, NetError, Network, SocketId, SocketKind, SocketOptions};
 use address::{AddressForm, GuestAddress};
 use core::net::SocketAddr;
 
@@ -81,8 +81,9 @@ pub fn sock_accept(context: &mut Context, fd: u32, flags: u32, new_fd: u32) -> R
     check_flags(flags, fdflags::ALL)?;
     let listener = socket(context, fd)?;
     context.descriptors.reserve()?;
-    let timeout_ns = network(context)?.options(listener)?.receive_timeout_ns;
-    let accepted = block(context, fd, timeout_ns, |network, _| network.accept(listener))?;
+    let accepted = block(context, fd, listener, Timeout::Receive, |network, _| {
+        network.accept(listener)
+    })?;
     let fd = insert(context, accepted, flags & fdflags::NONBLOCK)?;
     context.memory.write(pointer, fd);
     Ok(())
@@ -105,12 +106,11 @@ pub fn sock_connect(context: &mut Context, fd: u32, address: u32, port: u32) -> 
     let socket = socket(context, fd)?;
     let address = GuestAddress::check(&context.memory, address)?.read(&context.memory, port)?;
     let network = network(context)?;
-    let options = network.options(socket)?;
-    if options.is_stream && network.peer_address(socket).is_ok() {
+    if network.options(socket)?.is_stream && network.peer_address(socket).is_ok() {
         return Err(Errno::Isconn);
     }
     let was_connecting = network.is_connecting(socket);
-    let result = block(context, fd, options.send_timeout_ns, |network, _| {
+    let result = block(context, fd, socket, Timeout::Send, |network, _| {
         network.connect(socket, address)
     });
     match result {
@@ -228,6 +228,17 @@ pub(super) fn open_socket(context: &Context, fd: Fd) -> Result<SocketId, Errno> 
     }
 }
 
+/// Tells whether a descriptor is a socket that carries a stream, not datagrams.
+///
+/// # Errors
+/// `Errno::Badf`.
+pub(super) fn is_stream(context: &Context, fd: Fd) -> Result<bool, Errno> {
+    Ok(matches!(
+        context.descriptors.get(fd)?.kind,
+        DescriptorKind::Socket(SocketState::Open { is_stream: true, .. })
+    ))
+}
+
 /// Returns the network that an open socket belongs to.
 ///
 /// # Errors
@@ -250,6 +261,24 @@ fn insert(context: &mut Context, socket: SocketId, flags: u32) -> Result<Fd, Err
     preopens::insert(context, descriptor)
 }
 
+/// Which of a socket's options limits how long a call waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Timeout {
+    /// `SO_RCVTIMEO`.
+    Receive,
+    /// `SO_SNDTIMEO`.
+    Send,
+}
+
+impl Timeout {
+    fn of(self, options: &SocketOptions) -> Option<u64> {
+        match self {
+            Timeout::Receive => options.receive_timeout_ns,
+            Timeout::Send => options.send_timeout_ns,
+        }
+    }
+}
+
 /// Repeats an attempt until it does something else than to be waiting. A non-blocking descriptor gets one more attempt after the
 /// network has had a chance to do something; so a program that only ever tries, and never waits, is served too.
 ///
@@ -258,10 +287,10 @@ fn insert(context: &mut Context, socket: SocketId, flags: u32) -> Result<Fd, Err
 pub(super) fn block<T>(
     context: &mut Context,
     fd: Fd,
-    timeout_ns: Option<u64>,
+    socket: SocketId,
+    timeout: Timeout,
     mut attempt: impl FnMut(&mut dyn Network, &mut GuestMemory) -> Result<T, NetError>,
 ) -> Result<T, Errno> {
-    let is_nonblocking = context.descriptors.get(fd)?.is_nonblocking();
     let mut deadline_ns = None;
     let mut has_polled = false;
     loop {
@@ -273,7 +302,7 @@ pub(super) fn block<T>(
             result => return Ok(result?),
         };
         let now_ns = context.platform.monotonic_ns();
-        if is_nonblocking {
+        if context.descriptors.get(fd)?.is_nonblocking() {
             if has_polled || waiting == NetError::InProgress {
                 return Err(waiting.into());
             }
@@ -281,8 +310,13 @@ pub(super) fn block<T>(
             has_polled = true;
             continue;
         }
-        let timeout_end_ns = timeout_ns.map(|timeout_ns| now_ns.saturating_add(timeout_ns));
-        let deadline_ns = *deadline_ns.get_or_insert(timeout_end_ns);
+        let deadline_ns = match deadline_ns {
+            Some(deadline_ns) => deadline_ns,
+            None => {
+                let timeout_ns = timeout.of(&network.options(socket)?);
+                *deadline_ns.insert(timeout_ns.map(|timeout_ns| now_ns.saturating_add(timeout_ns)))
+            }
+        };
         if deadline_ns.is_some_and(|deadline_ns| deadline_ns <= now_ns) {
             return Err(Errno::Again);
         }

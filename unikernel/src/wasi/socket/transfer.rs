@@ -1,7 +1,7 @@
 //! Receiving and sending: straight from and into linear memory, one buffer of a call after the other.
 
 use super::address::{AddressForm, GuestAddress};
-use super::{block, network, open_socket, socket};
+use super::{Timeout, block, is_stream, network, open_socket, socket};
 use crate::net::{NetError, Network, SocketId};
 use crate::wasi::context::Context;
 use crate::wasi::errno::Errno;
@@ -155,12 +155,11 @@ fn receive(
     if flags & !(RECV_PEEK | RECV_WAITALL) != 0 {
         return Err(Errno::Inval);
     }
-    let options = network(context)?.options(socket)?;
     let peek = flags & RECV_PEEK != 0;
     // Waiting for more than there is room for would never end; peeking cannot take what it has seen out of the way.
-    let wants_all = flags & RECV_WAITALL != 0 && options.is_stream && !peek;
+    let wants_all = flags & RECV_WAITALL != 0 && !peek && is_stream(context, fd)?;
     let mut start = 0;
-    block(context, fd, options.receive_timeout_ns, |network, memory| {
+    block(context, fd, socket, Timeout::Receive, |network, memory| {
         let result = receive_once(network, memory, socket, buffers, start, peek);
         match result {
             Ok(reception) if wants_all && reception.len_bytes > 0 => {
@@ -310,19 +309,15 @@ fn send(
     buffers: GuestSlice<Iovec>,
     to: Option<SocketAddr>,
 ) -> Result<u32, Errno> {
-    let options = network(context)?.options(socket)?;
-    if !options.is_stream {
+    if !is_stream(context, fd)? {
         return send_datagram(context, fd, socket, buffers, to);
     }
     // As on Linux, a blocking send takes everything and a non-blocking one what fits.
     let mut sent = 0;
-    let result = block(context, fd, options.send_timeout_ns, |network, memory| {
-        sent += send_once(network, memory, socket, buffers, sent)?;
-        if sent == total_len_bytes(memory, buffers) {
-            Ok(())
-        } else {
-            Err(NetError::WouldBlock)
-        }
+    let result = block(context, fd, socket, Timeout::Send, |network, memory| {
+        let (taken, is_all) = send_once(network, memory, socket, buffers, sent)?;
+        sent += taken;
+        if is_all { Ok(()) } else { Err(NetError::WouldBlock) }
     });
     match result {
         Err(errno) if sent == 0 => Err(errno),
@@ -330,14 +325,14 @@ fn send(
     }
 }
 
-/// Sends what fits of the buffers from the given place in them on.
+/// Sends what fits of the buffers from the given place in them on, and tells whether that is all.
 fn send_once(
     network: &mut dyn Network,
     memory: &GuestMemory,
     socket: SocketId,
     buffers: GuestSlice<Iovec>,
     start: u32,
-) -> Result<u32, NetError> {
+) -> Result<(u32, bool), NetError> {
     let mut total = 0;
     let mut skip = start;
     for pointer in buffers.iter() {
@@ -354,14 +349,14 @@ fn send_once(
             Ok(taken) => {
                 total += taken as u32;
                 if taken < area.count() as usize {
-                    break;
+                    return Ok((total, false));
                 }
             }
-            Err(_) if total > 0 => break,
+            Err(_) if total > 0 => return Ok((total, false)),
             Err(error) => return Err(error),
         }
     }
-    Ok(total)
+    Ok((total, true))
 }
 
 /// Sends all buffers as one datagram.
@@ -384,7 +379,7 @@ fn send_datagram(
             gathered.extend_from_slice(bytes);
         }
     }
-    let sent = block(context, fd, None, |network, memory| {
+    let sent = block(context, fd, socket, Timeout::Send, |network, memory| {
         if buffers.count() != 1 {
             return network.send(socket, &gathered, to);
         }
