@@ -1,7 +1,7 @@
 //! Whole programs in the guest: each boots in QEMU under TCG, and its output and exit code are compared with what is expected.
 //!
-//! Programs of our own (C, Rust and Go in `fixtures/wasi`), the sightglass suite, and large third-party programs. Expected output
-//! lies in `fixtures/expected` or comes with the suite. Read first: [`Case`].
+//! Programs of our own (C, Rust and Go in `fixtures/wasi`) and the sightglass suite. Expected output lies in `fixtures/expected` or
+//! comes with the suite; `third_party.rs` runs larger programs. Read first: [`Case`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -171,36 +171,4 @@ fn sightglass_programs_print_what_they_should() {
         }
         .check();
     }
-}
-
-#[test]
-fn boolector_solves_an_smt_problem() {
-    let Some(wasm) = fixtures::third_party("boolector") else {
-        return fixtures::skip("boolector", "run fixtures/fetch first");
-    };
-    Case {
-        wasm,
-        arguments: vec!["--incremental", "/multiply.smt2"],
-        bake: Some((fixtures::path("third_party/boolector"), "/")),
-        exit_code: 20,
-        stdout: Some(fs::read(fixtures::path("expected/boolector.stdout")).expect("expected output")),
-        ..Case::default()
-    }
-    .check();
-}
-
-#[test]
-fn esbuild_bundles_a_project() {
-    let Some(wasm) = fixtures::third_party("esbuild") else {
-        return fixtures::skip("esbuild", "run fixtures/fetch first");
-    };
-    Case {
-        wasm,
-        arguments: vec!["src/main.ts", "--bundle", "--minify-whitespace"],
-        environment: vec!["PWD=/"],
-        bake: Some((fixtures::path("third_party/esbuild"), "/")),
-        stdout: Some(fs::read(fixtures::path("expected/esbuild.stdout")).expect("expected output")),
-        ..Case::default()
-    }
-    .check();
 }
