@@ -54,28 +54,29 @@ static file *find_file(const char *path) {
     return read_file(path);
 }
 
-static answer refuse(const char *status) {
+static answer refuse(const char *status, bool close) {
     static char head[256];
-    int length = snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n", status);
-    return (answer){head, (size_t)length, NULL, 0, false};
+    int length = snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Length: 0\r\n%s\r\n", status,
+                          close ? "Connection: close\r\n" : "");
+    return (answer){head, (size_t)length, NULL, 0, close};
 }
 
 static answer answer_request(const char *request, size_t length) {
     static char head[256];
     char path[256];
+    bool close = memmem(request, length, "\r\nConnection: close", 19) != NULL || memmem(request, length, "HTTP/1.0", 8) != NULL;
     bool is_head = length > 5 && memcmp(request, "HEAD ", 5) == 0;
-    if (!is_head && (length < 4 || memcmp(request, "GET ", 4) != 0)) return refuse("405 Method Not Allowed");
+    if (!is_head && (length < 4 || memcmp(request, "GET ", 4) != 0)) return refuse("405 Method Not Allowed", close);
     const char *start = request + (is_head ? 5 : 4);
     size_t path_length = 0;
     while (start + path_length < request + length && strchr(" ?\r", start[path_length]) == NULL) path_length++;
-    if (path_length == 0 || path_length + 11 >= sizeof path || start[0] != '/') return refuse("400 Bad Request");
+    if (path_length == 0 || path_length + 11 >= sizeof path || start[0] != '/') return refuse("400 Bad Request", close);
     memcpy(path, start, path_length);
     path[path_length] = 0;
     if (path[path_length - 1] == '/') strcpy(path + path_length, "index.html");
-    if (strstr(path, "/../") != NULL) return refuse("400 Bad Request");
+    if (strstr(path, "/../") != NULL) return refuse("400 Bad Request", close);
     file *f = find_file(path);
-    if (f == NULL) return refuse("404 Not Found");
-    bool close = memmem(request, length, "\r\nConnection: close", 19) != NULL || memmem(request, length, "HTTP/1.0", 8) != NULL;
+    if (f == NULL) return refuse("404 Not Found", close);
     int head_length = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n",
                                content_type(path), f->length, close ? "Connection: close\r\n" : "");
     return (answer){head, (size_t)head_length, f->bytes, is_head ? 0 : f->length, close};
