@@ -3,11 +3,15 @@
 //! A figure is worth something only with its machine, commit and command, and only ratios from one run are compared: timings
 //! on shared machines drift. Each benchmark checks the output of what it times, since a wrong answer is no figure.
 //!
+//! All results have one form, [`results`], from which `cargo run --release -p benches --bin report` makes `docs/performance.md`.
+//!
 //! - `cargo bench -p benches --bench compile_time`: compile time against Wasmtime's.
 //! - `cargo run --release -p benches --bin scale`: compile time and memory over growing modules.
 //! - `cargo run --release -p benches --bin compute`: run time against Wasmtime's and clang's.
 #![forbid(unsafe_code)]
 
+pub mod plot;
+pub mod results;
 pub mod wasmtime_program;
 
 use std::fs;

@@ -1,0 +1,103 @@
+//! Writes `docs/performance.md` and its plots from the tables that the benchmarks have saved: `report [--run]`.
+//!
+//! With `--run`, all benchmarks run first, one after the other, which takes about an hour on an idle machine and wants root for the
+//! network; otherwise each table is the latest of its benchmark. What was tried and did not help is written by hand, in
+//! `docs/tried.md`, and stands at the end. Limits: a benchmark that fails ends the command; the others' tables stay.
+#![forbid(unsafe_code)]
+
+use anyhow::{Context, Result, ensure};
+use benches::plot;
+use benches::results::{self, Table};
+use clap::Parser;
+use std::fmt::Write;
+use std::fs;
+use std::process::{Command, ExitCode};
+
+/// Writes the report about speed and size
+#[derive(Parser)]
+struct Options {
+    /// Run all benchmarks first
+    #[arg(long)]
+    run: bool,
+}
+
+/// Name and command of every benchmark, in the order of the report.
+const BENCHMARKS: [(&str, &str); 5] = [
+    ("compute", "cargo run --release -p benches --bin compute"),
+    ("calls", "cargo run --release -p benches --bin compute -- --calls"),
+    ("compile_time", "cargo bench -p benches --bench compile_time"),
+    ("scale", "cargo run --release -p benches --bin scale"),
+    ("http", "benches/http"),
+];
+
+const INTRODUCTION: &str = "\
+# Speed and size
+
+This page is made by `cargo run --release -p benches --bin report` from what the benchmarks measured last (`-- --run` runs them all
+first). Each table names the command that makes it, the machine and the commit. Both sides of a comparison ran in turn on that
+machine, so ratios mean something where times do not; the output of everything timed is checked.
+";
+
+fn main() -> ExitCode {
+    match report(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn report(options: &Options) -> Result<()> {
+    if options.run {
+        BENCHMARKS.iter().try_for_each(|(_, command)| run(command))?;
+    }
+    let docs = results::root().join("docs");
+    let plots = docs.join("performance");
+    fs::create_dir_all(&plots)?;
+    let mut page = INTRODUCTION.to_owned();
+    for (name, command) in BENCHMARKS {
+        let path = results::folder().join(name).with_extension("json");
+        if !path.exists() {
+            eprintln!("{name} is not measured: `{command}`");
+            continue;
+        }
+        let table = Table::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let drawn = plot::draw(&table, &plots.join(name).with_extension("svg"))?;
+        page += &section(&table, drawn)?;
+    }
+    page.push('\n');
+    page += &fs::read_to_string(docs.join("tried.md")).context("cannot read docs/tried.md")?;
+    fs::write(docs.join("performance.md"), page)?;
+    Ok(())
+}
+
+fn run(command: &str) -> Result<()> {
+    eprintln!("$ {command}");
+    let status = Command::new("sh")
+        .args(["-c", command])
+        .current_dir(results::root())
+        .status()?;
+    ensure!(status.success(), "`{command}` failed");
+    Ok(())
+}
+
+fn section(table: &Table, drawn: bool) -> Result<String> {
+    let Table {
+        name,
+        title,
+        command,
+        machine,
+        commit,
+        notes,
+        ..
+    } = table;
+    let mut text = String::new();
+    write!(text, "\n## {title}\n\n`{command}` at {commit}, on {machine}.\n")?;
+    notes.iter().try_for_each(|note| writeln!(text, "{note}"))?;
+    if drawn {
+        write!(text, "\n![{title}](performance/{name}.svg)\n")?;
+    }
+    write!(text, "\n{table}")?;
+    Ok(text)
+}
