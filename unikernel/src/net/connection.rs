@@ -70,6 +70,9 @@ pub(super) struct Connection {
     pub failure: Option<NetError>,
     /// The program receives no more.
     pub receive_shut: bool,
+    /// Something has happened since the connection was last found not ready to receive. Whatever can make it ready sets this, so
+    /// that looking through many idle connections costs little.
+    pub has_news: bool,
     /// The acknowledgement number sent last.
     pub sent_acknowledgment: Option<TcpSeqNumber>,
     /// The last segment sent with a FIN.
@@ -105,6 +108,17 @@ impl Connection {
         if let Some(segment) = sent.fin.take() {
             self.fin = Some(SentFin::new(segment));
         }
+    }
+
+    /// Tells whether all that was queued has just left in one segment. Nothing is due then before that segment is to be repeated,
+    /// for it has also acknowledged everything and told the window.
+    #[inline(always)]
+    pub fn has_sent_all(&self, sent: &Sent) -> bool {
+        let socket = self.socket();
+        let queued = socket.send_queue();
+        socket.state() == tcp::State::Established
+            && queued > 0
+            && sent.segment.is_some_and(|segment| segment.payload_len_bytes == queued)
     }
 
     /// Limits how long the peer may be silent, where it owes an answer. smoltcp's own timeout also ends a connection that is just
@@ -214,6 +228,7 @@ impl Connections {
             is_queued: false,
             failure: None,
             receive_shut: false,
+            has_news: true,
             sent_acknowledgment: None,
             fin: None,
             final_record: None,

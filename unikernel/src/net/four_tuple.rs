@@ -16,15 +16,21 @@ pub(super) struct FourTuple {
 }
 
 impl Hash for FourTuple {
+    #[inline(always)]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u32(u32::from(self.local.port) << 16 | u32::from(self.remote.port));
-        for address in [self.local.addr, self.remote.addr] {
-            match address {
-                IpAddress::Ipv4(address) => state.write_u32(address.to_bits()),
-                IpAddress::Ipv6(address) => {
-                    let bits = address.to_bits();
-                    state.write_u64(bits as u64);
-                    state.write_u64((bits >> 64) as u64);
+        // Ports first: what comes before passes through more multiplications, and peers differ in their ports above all.
+        state.write_u64(u64::from(self.local.port) << 16 | u64::from(self.remote.port));
+        match (self.local.addr, self.remote.addr) {
+            (IpAddress::Ipv4(local), IpAddress::Ipv4(remote)) => {
+                state.write_u64(u64::from(local.to_bits()) << 32 | u64::from(remote.to_bits()));
+            }
+            (local, remote) => {
+                for address in [local, remote] {
+                    if let IpAddress::Ipv6(address) = address {
+                        let bits = address.to_bits();
+                        state.write_u64(bits as u64);
+                        state.write_u64((bits >> 64) as u64);
+                    }
                 }
             }
         }
@@ -60,6 +66,7 @@ pub(super) struct FourTupleHasher {
 }
 
 impl FourTupleHasher {
+    #[inline(always)]
     fn fold(&mut self, word: u64) {
         const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
         let product = u128::from(self.state ^ word) * u128::from(self.key | ODD);
@@ -78,10 +85,7 @@ impl Hasher for FourTupleHasher {
         }
     }
 
-    fn write_u32(&mut self, word: u32) {
-        self.fold(u64::from(word));
-    }
-
+    #[inline(always)]
     fn write_u64(&mut self, word: u64) {
         self.fold(word);
     }

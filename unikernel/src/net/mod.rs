@@ -77,15 +77,22 @@ pub enum SocketKind {
     Stream,
 }
 
-/// What a socket is ready for, as `poll_oneoff` reports it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Readiness {
-    /// Bytes (for a listener: connections) that a read finds at once; `Some(0)` at the end of the stream or on an error.
-    pub readable: Option<u64>,
-    /// Bytes that a write takes at once; `Some(0)` if a write fails at once.
-    pub writable: Option<u64>,
+/// A way through a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Receiving; for a listener, accepting.
+    Receive,
+    /// Sending.
+    Send,
+}
+
+/// That an operation would not have to wait, as `poll_oneoff` reports it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// Bytes (for a listener: connections) that it would take at once; 0 at the end of the stream, or if it would fail.
+    pub len_bytes: u64,
     /// The peer will send nothing more, or the connection is gone.
-    pub hangup: bool,
+    pub is_hangup: bool,
 }
 
 /// The outcome of a receive.
@@ -166,8 +173,8 @@ pub trait Network {
     /// Takes the error that the socket has met since the last call, as `SO_ERROR` does.
     fn take_error(&mut self, socket: SocketId) -> Result<Option<NetError>, NetError>;
 
-    /// Tells what the socket is ready for.
-    fn readiness(&mut self, socket: SocketId) -> Result<Readiness, NetError>;
+    /// Tells whether the socket is ready.
+    fn readiness(&mut self, socket: SocketId, direction: Direction) -> Result<Option<Ready>, NetError>;
 
     /// Starts to look up the addresses of a name.
     fn start_lookup(&mut self, name: &str, family: Family, now_ns: u64) -> Result<LookupId, NetError>;

@@ -65,6 +65,7 @@ impl<D: EthernetDevice> Stack<D> {
         self.interface
             .poll_ingress_single(self.now, &mut exchange, &mut connection.set);
         connection.note_sent(&mut exchange.sent);
+        connection.has_news = true;
         let after = connection.socket().state();
         if after == tcp::State::TimeWait && before != after {
             connection.final_record = segment.acknowledgment.map(|sequence| Record {
@@ -164,6 +165,7 @@ impl<D: EthernetDevice> Stack<D> {
         };
         match connection.owner {
             Owner::Program | Owner::Queued(_) => {
+                connection.has_news = true;
                 connection.failure = connection.failure.or(failure);
                 self.connections.unmap(id);
             }

@@ -4,9 +4,8 @@ use super::backlog::Backlog;
 use super::device::EthernetDevice;
 use super::options::{SocketOption, SocketOptions};
 use super::stack::Stack;
-use super::tcp::stream_readiness;
 use super::udp::DatagramSocket;
-use super::{Family, Idle, LookupId, NetError, Network, Readiness, Received, SocketId, SocketKind};
+use super::{Direction, Family, Idle, LookupId, NetError, Network, Ready, Received, SocketId, SocketKind};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -237,6 +236,16 @@ impl<D: EthernetDevice> Stack<D> {
 /// How many random ports are tried.
 pub(super) const PORT_ATTEMPTS: usize = 64;
 
+impl<D: EthernetDevice> Stack<D> {
+    #[inline(never)]
+    fn find_readiness(&mut self, socket: SocketId, direction: Direction) -> Result<Option<Ready>, NetError> {
+        match self.sockets.get(socket)? {
+            ProgramSocket::Stream(_) => self.stream_readiness(socket, direction),
+            ProgramSocket::Datagram(datagram) => Ok(datagram.readiness(direction)),
+        }
+    }
+}
+
 impl<D: EthernetDevice> Network for Stack<D> {
     fn poll(&mut self, now_ns: u64) -> bool {
         self.poll_now(now_ns)
@@ -347,7 +356,15 @@ impl<D: EthernetDevice> Network for Stack<D> {
 
     fn set_option(&mut self, socket: SocketId, option: SocketOption) -> Result<(), NetError> {
         match self.sockets.get(socket)? {
-            ProgramSocket::Stream(stream) => stream.options.apply(option),
+            ProgramSocket::Stream(stream) => {
+                stream.options.apply(option);
+                if let Role::Connection(number) = stream.role
+                    && let Some(connection) = self.connections.get_mut(number)
+                {
+                    // Fewer bytes may be enough from now on.
+                    connection.has_news = true;
+                }
+            }
             ProgramSocket::Datagram(datagram) => datagram.options.apply(option),
         }
         if let SocketOption::KeepAlive(on) = option {
@@ -363,11 +380,16 @@ impl<D: EthernetDevice> Network for Stack<D> {
         }
     }
 
-    fn readiness(&mut self, socket: SocketId) -> Result<Readiness, NetError> {
-        match self.sockets.get(socket)? {
-            ProgramSocket::Stream(stream) => stream_readiness(stream, &self.connections),
-            ProgramSocket::Datagram(datagram) => Ok(datagram.readiness()),
+    fn readiness(&mut self, socket: SocketId, direction: Direction) -> Result<Option<Ready>, NetError> {
+        if direction == Direction::Receive
+            && let ProgramSocket::Stream(stream) = self.sockets.get(socket)?
+            && let Role::Connection(number) = stream.role
+            && let Some(connection) = self.connections.get(number)
+            && !connection.has_news
+        {
+            return Ok(None);
         }
+        self.find_readiness(socket, direction)
     }
 
     fn start_lookup(&mut self, name: &str, family: Family, now_ns: u64) -> Result<LookupId, NetError> {

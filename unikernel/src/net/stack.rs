@@ -29,6 +29,8 @@ const MAX_BATCH_FRAMES: usize = 256;
 const MAX_BURST_SEGMENTS: usize = 64;
 /// When to try again what could not be sent although it was due.
 const RETRY_DELAY: Duration = Duration::from_millis(2);
+/// smoltcp waits at least so long for an acknowledgement (RFC 6298, 2.4).
+const SHORTEST_RETRANSMISSION: Duration = Duration::from_secs(1);
 /// How long DHCP is waited for.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -264,6 +266,9 @@ impl<D: EthernetDevice> Stack<D> {
             self.interface.poll_egress(self.now, &mut exchange, &mut connection.set);
             let mut sent = exchange.sent;
             connection.note_sent(&mut sent);
+            if connection.has_sent_all(&sent) && connection.alarm.is_within(self.now + SHORTEST_RETRANSMISSION) {
+                return;
+            }
             let Sent {
                 frames,
                 exhausted,

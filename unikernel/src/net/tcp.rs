@@ -1,14 +1,14 @@
 //! Stream sockets, as the program uses them.
 
 use super::backlog::Backlog;
-use super::connection::{Connection, Connections, KEEP_ALIVE_INTERVAL, Owner};
+use super::connection::{Connection, KEEP_ALIVE_INTERVAL, Owner};
 use super::device::EthernetDevice;
 use super::four_tuple::FourTuple;
 use super::options::SocketOptions;
 use super::segments::refuse_data;
 use super::sockets::{PORT_ATTEMPTS, ProgramSocket, Role, StreamSocket, check_family, unspecified};
 use super::stack::Stack;
-use super::{NetError, Readiness, Received, SocketId, SocketKind};
+use super::{Direction, NetError, Ready, Received, SocketId, SocketKind};
 use alloc::boxed::Box;
 use core::net::{IpAddr, SocketAddr};
 use smoltcp::socket::tcp;
@@ -120,10 +120,8 @@ impl<D: EthernetDevice> Stack<D> {
     }
 
     pub(super) fn is_connecting_stream(&mut self, id: SocketId) -> bool {
-        let state = self
-            .connection_of(id)
-            .map(|(_, connection)| connection.socket().state());
-        matches!(state, Ok(tcp::State::SynSent | tcp::State::SynReceived))
+        self.connection_of(id)
+            .is_ok_and(|(_, connection)| connection.is_connecting())
     }
 
     fn connect_progress(&mut self, id: u32) -> Result<(), NetError> {
@@ -195,6 +193,7 @@ impl<D: EthernetDevice> Stack<D> {
                 if !peek {
                     // The window may have opened.
                     connection.enqueue(number, &mut self.egress);
+                    connection.has_news = connection.ready_to_receive(1).is_some();
                 }
                 Ok(Received { len_bytes, ..end })
             }
@@ -230,6 +229,7 @@ impl<D: EthernetDevice> Stack<D> {
         }
         if receive {
             connection.receive_shut = true;
+            connection.has_news = true;
             refuse_data(connection);
         }
         if send {
@@ -343,42 +343,69 @@ fn queue_to_send(socket: &mut tcp::Socket<'static>, bytes: &[u8]) -> Result<usiz
     }
 }
 
-/// Tells what a stream socket is ready for.
-pub(super) fn stream_readiness(stream: &StreamSocket, connections: &Connections) -> Result<Readiness, NetError> {
-    let number = match &stream.role {
-        Role::Fresh => {
-            return Ok(Readiness {
-                readable: Some(0),
-                writable: Some(0),
-                hangup: true,
-            });
+impl<D: EthernetDevice> Stack<D> {
+    /// Tells whether a stream socket is ready.
+    pub(super) fn stream_readiness(&mut self, id: SocketId, direction: Direction) -> Result<Option<Ready>, NetError> {
+        let stream = self.sockets.stream(id)?;
+        match &stream.role {
+            &Role::Connection(number) => {
+                let connection = self.connections.get_mut(number).ok_or(NetError::BadSocket)?;
+                match direction {
+                    Direction::Receive => {
+                        let ready = connection.ready_to_receive(stream.options.receive_low_water_bytes);
+                        connection.has_news = ready.is_some();
+                        Ok(ready)
+                    }
+                    Direction::Send => Ok(connection.ready_to_send()),
+                }
+            }
+            Role::Listener(backlog) => {
+                let waiting = backlog.complete_len() as u64;
+                let is_ready = direction == Direction::Receive && waiting > 0;
+                Ok(is_ready.then_some(Ready {
+                    len_bytes: waiting,
+                    is_hangup: false,
+                }))
+            }
+            Role::Fresh => Ok(Some(Ready {
+                len_bytes: 0,
+                is_hangup: true,
+            })),
         }
-        Role::Listener(backlog) => {
-            let waiting = backlog.complete_len() as u64;
-            return Ok(Readiness {
-                readable: (waiting > 0).then_some(waiting),
-                ..Readiness::default()
-            });
-        }
-        &Role::Connection(number) => number,
-    };
-    let connection = connections.get(number).ok_or(NetError::BadSocket)?;
-    let socket = connection.socket();
-    if matches!(socket.state(), tcp::State::SynSent | tcp::State::SynReceived) {
-        return Ok(Readiness::default());
     }
-    let low_water = stream.options.receive_low_water_bytes;
-    let waiting = socket.recv_queue();
-    let at_end = !socket.may_recv() || connection.receive_shut;
-    let (capacity, queued) = (socket.send_capacity(), socket.send_queue());
-    // A program woken for every few bytes would write in crumbs.
-    let has_space = (capacity - queued) * 4 >= capacity;
-    Ok(Readiness {
-        readable: (waiting >= low_water.min(socket.recv_capacity()) || at_end).then_some(waiting as u64),
-        writable: match socket.may_send() {
-            true => has_space.then_some((capacity - queued) as u64),
-            false => Some(0),
-        },
-        hangup: at_end && waiting == 0,
-    })
+}
+
+impl Connection {
+    fn is_connecting(&self) -> bool {
+        matches!(self.socket().state(), tcp::State::SynSent | tcp::State::SynReceived)
+    }
+
+    fn ready_to_receive(&self, low_water_bytes: usize) -> Option<Ready> {
+        let socket = self.socket();
+        let waiting = socket.recv_queue();
+        let at_end = !socket.may_recv() || self.receive_shut;
+        let is_ready = waiting >= low_water_bytes.min(socket.recv_capacity()) || (at_end && !self.is_connecting());
+        is_ready.then_some(Ready {
+            len_bytes: waiting as u64,
+            is_hangup: at_end && waiting == 0,
+        })
+    }
+
+    fn ready_to_send(&self) -> Option<Ready> {
+        let socket = self.socket();
+        let is_hangup = (!socket.may_recv() || self.receive_shut) && socket.recv_queue() == 0;
+        if !socket.may_send() {
+            return (!self.is_connecting()).then_some(Ready {
+                len_bytes: 0,
+                is_hangup,
+            });
+        }
+        let (capacity, queued) = (socket.send_capacity(), socket.send_queue());
+        // A program woken for every few bytes would write in crumbs.
+        let has_space = (capacity - queued) * 4 >= capacity;
+        has_space.then_some(Ready {
+            len_bytes: (capacity - queued) as u64,
+            is_hangup,
+        })
+    }
 }

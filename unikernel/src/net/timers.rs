@@ -13,6 +13,13 @@ use smoltcp::time::Instant;
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Alarm(Option<Instant>);
 
+impl Alarm {
+    /// Tells whether the connection comes up until `time`, whatever else it schedules.
+    pub fn is_within(self, time: Instant) -> bool {
+        self.0.is_some_and(|entry| entry <= time)
+    }
+}
+
 /// The heap.
 #[derive(Debug, Default)]
 pub(super) struct Timers {

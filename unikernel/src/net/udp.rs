@@ -7,7 +7,7 @@ use super::exchange::{Exchange, Sent};
 use super::options::SocketOptions;
 use super::sockets::{check_family, unspecified};
 use super::stack::Stack;
-use super::{Family, NetError, Readiness, Received, SocketId, SocketKind};
+use super::{Direction, Family, NetError, Ready, Received, SocketId, SocketKind};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -82,21 +82,20 @@ impl DatagramSocket {
         }
     }
 
-    pub(super) fn readiness(&mut self) -> Readiness {
-        let writable = Some(DEFAULT_BUFFER_BYTES as u64);
-        let Some(socket) = self.socket() else {
-            return Readiness {
-                writable,
-                ..Readiness::default()
-            };
+    pub(super) fn readiness(&mut self, direction: Direction) -> Option<Ready> {
+        let len_bytes = match (direction, self.socket()) {
+            (Direction::Receive, None) => None,
+            (Direction::Receive, Some(socket)) => socket.peek().ok().map(|(bytes, _)| bytes.len()),
+            (Direction::Send, None) => Some(DEFAULT_BUFFER_BYTES),
+            (Direction::Send, Some(socket)) => {
+                let free = socket.payload_send_capacity() - socket.send_queue();
+                socket.can_send().then_some(free)
+            }
         };
-        let readable = socket.peek().ok().map(|(bytes, _)| bytes.len() as u64);
-        let free = socket.payload_send_capacity() - socket.send_queue();
-        Readiness {
-            readable,
-            writable: socket.can_send().then_some(free as u64),
-            hangup: false,
-        }
+        len_bytes.map(|len_bytes| Ready {
+            len_bytes: len_bytes as u64,
+            is_hangup: false,
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use super::errno::Errno;
 use super::guest_memory::GuestValue;
 use super::types::{Block, EVENT_FD_READWRITE_HANGUP, Fd, SUBSCRIPTION_CLOCK_ABSTIME};
 use crate::fs::Device;
-use crate::net::SocketId;
+use crate::net::Direction;
 
 /// What a subscription waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,8 +107,8 @@ pub(super) fn poll<const LEN_BYTES: usize, const CLOCK: usize>(
         for subscription in subscriptions.iter() {
             let subscription = decode::<LEN_BYTES, CLOCK>(&context.memory.read(subscription))?;
             let readiness = match subscription.interest {
-                Interest::Read(fd) => readiness(context, fd, true),
-                Interest::Write(fd) => readiness(context, fd, false),
+                Interest::Read(fd) => readiness(context, fd, Direction::Receive),
+                Interest::Write(fd) => readiness(context, fd, Direction::Send),
                 Interest::Clock { id, timeout_ns, flags } => {
                     match clock_remaining_ns(context, id, timeout_ns, flags, started_ns) {
                         Ok(0) => Readiness::Ready {
@@ -156,20 +156,40 @@ fn clock_remaining_ns(
     Ok(end_ns.saturating_sub(now_ns))
 }
 
-/// Tells whether a descriptor is ready.
-fn readiness(context: &mut Context, fd: Fd, is_read: bool) -> Readiness {
+/// Tells whether a descriptor is ready. A server asks for each of its connections whenever it wakes, so sockets come first.
+#[inline(always)]
+fn readiness(context: &mut Context, fd: Fd, direction: Direction) -> Readiness {
+    let kind = context.descriptors.get(fd).map(|descriptor| &descriptor.kind);
+    let Ok(&DescriptorKind::Socket(SocketState::Open { socket, .. })) = kind else {
+        return file_readiness(context, fd, direction);
+    };
+    let Some(network) = context.network.as_deref_mut() else {
+        return Readiness::Failed(Errno::Netdown);
+    };
+    match network.readiness(socket, direction) {
+        Ok(None) => Readiness::Pending,
+        Ok(Some(ready)) => Readiness::Ready {
+            len_bytes: ready.len_bytes,
+            is_hangup: ready.is_hangup,
+        },
+        Err(error) => Readiness::Failed(error.into()),
+    }
+}
+
+/// As [`readiness`], for descriptors that are not open sockets.
+fn file_readiness(context: &mut Context, fd: Fd, direction: Direction) -> Readiness {
     let descriptor = match context.descriptors.get(fd) {
         Ok(descriptor) => descriptor,
         Err(errno) => return Readiness::Failed(errno),
     };
+    let is_read = direction == Direction::Receive;
     match descriptor.kind {
-        DescriptorKind::Socket(SocketState::Open { socket, .. }) => socket_readiness(context, socket, is_read),
         // The first attempt to accept makes it listen.
-        DescriptorKind::Socket(SocketState::ToListen(_)) if is_read => Readiness::Ready {
+        DescriptorKind::Socket(_) if is_read => Readiness::Ready {
             len_bytes: 0,
             is_hangup: false,
         },
-        DescriptorKind::Socket(SocketState::ToListen(_)) => Readiness::Failed(Errno::Notconn),
+        DescriptorKind::Socket(_) => Readiness::Failed(Errno::Notconn),
         DescriptorKind::Directory { .. } => Readiness::Failed(Errno::Badf),
         DescriptorKind::Device(_) if is_read && !descriptor.can_read => Readiness::Failed(Errno::Badf),
         DescriptorKind::Device(_) if !is_read && !descriptor.can_write => Readiness::Failed(Errno::Badf),
@@ -188,22 +208,6 @@ fn readiness(context: &mut Context, fd: Fd, is_read: bool) -> Readiness {
         DescriptorKind::File { .. } => Readiness::Ready {
             len_bytes: 1,
             is_hangup: false,
-        },
-    }
-}
-
-fn socket_readiness(context: &mut Context, socket: SocketId, is_read: bool) -> Readiness {
-    let Some(network) = context.network.as_deref_mut() else {
-        return Readiness::Failed(Errno::Netdown);
-    };
-    match network.readiness(socket) {
-        Err(error) => Readiness::Failed(error.into()),
-        Ok(ready) => match if is_read { ready.readable } else { ready.writable } {
-            None => Readiness::Pending,
-            Some(len_bytes) => Readiness::Ready {
-                len_bytes,
-                is_hangup: ready.hangup,
-            },
         },
     }
 }

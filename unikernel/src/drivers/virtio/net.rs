@@ -190,6 +190,7 @@ impl VirtioNet {
     }
 
     /// Takes back what the device has sent.
+    #[inline(never)]
     fn reclaim(&mut self) {
         while let Some((buffer, _)) = self.transmit.take() {
             if buffer.len() == BUFFER_LEN_BYTES {

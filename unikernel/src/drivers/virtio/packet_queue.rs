@@ -127,6 +127,7 @@ impl PacketQueue {
     }
 
     /// Gives the first `len_bytes` bytes of a buffer to the device; gives it back if there is no room.
+    #[inline(always)]
     pub(super) fn post(&mut self, buffer: Box<[u8]>, len_bytes: usize) -> Result<(), Box<[u8]>> {
         let (Some(address), Some(token)) = (device_address(&buffer), self.free_tokens.pop()) else {
             return Err(buffer);
@@ -151,6 +152,7 @@ impl PacketQueue {
     }
 
     /// Takes the next buffer that the device is done with, and how many bytes it has written.
+    #[inline(always)]
     pub(super) fn take(&mut self) -> Option<(Box<[u8]>, usize)> {
         if self.is_unused() {
             return None;

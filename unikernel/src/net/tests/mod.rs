@@ -2,6 +2,7 @@
 
 mod faults;
 mod operations;
+mod readiness;
 
 use super::virtual_wire::World;
 use super::*;

@@ -107,7 +107,13 @@ fn a_reset_reaches_the_peer_once_and_then_the_stream_has_ended() {
         Ok(0)
     );
     assert_eq!(world.stacks[SERVER].send(server, b"x", None), Err(NetError::BrokenPipe));
-    assert!(world.stacks[SERVER].readiness(server).unwrap().hangup);
+    assert!(
+        world.stacks[SERVER]
+            .readiness(server, Direction::Receive)
+            .unwrap()
+            .unwrap()
+            .is_hangup
+    );
 }
 
 #[test]
@@ -190,7 +196,8 @@ fn a_full_backlog_ignores_requests_until_there_is_room() {
     world.run(SECOND / 2);
     clients.push(start_connect(&mut world, "10.0.0.2:80"));
     world.run(SECOND / 2);
-    assert_eq!(world.stacks[SERVER].readiness(listener).unwrap().readable, Some(2));
+    let ready = world.stacks[SERVER].readiness(listener, Direction::Receive).unwrap();
+    assert_eq!(ready.map(|ready| ready.len_bytes), Some(2));
     for _ in 0..2 {
         world.stacks[SERVER].accept(listener).unwrap();
     }
@@ -222,10 +229,10 @@ fn datagrams_arrive_with_their_sender_and_long_ones_are_cut() {
         world.stacks[SERVER].bind(server, address(any)).unwrap();
         world.stacks[CLIENT].connect(client, address(target)).unwrap();
         assert_eq!(world.stacks[CLIENT].send(client, b"question", None), Ok(8));
-        assert!(world.run_until(
-            5 * SECOND,
-            |world| world.stacks[SERVER].readiness(server).unwrap().readable == Some(8)
-        ));
+        assert!(world.run_until(5 * SECOND, |world| {
+            let ready = world.stacks[SERVER].readiness(server, Direction::Receive).unwrap();
+            ready.is_some_and(|ready| ready.len_bytes == 8)
+        }));
         let mut buffer = [0; 4];
         let received = world.stacks[SERVER].receive(server, &mut buffer, false).unwrap();
         assert!(received.truncated && &buffer == b"ques");

@@ -201,19 +201,22 @@ fn write_address(
 ///
 /// # Errors
 /// `Errno::Badf`, `Errno::Notsock`; what opening a listener reports.
+#[inline(always)]
 pub(super) fn socket(context: &mut Context, fd: Fd) -> Result<SocketId, Errno> {
     match context.descriptors.get(fd)?.kind {
         DescriptorKind::Socket(SocketState::Open { socket, .. }) => Ok(socket),
-        DescriptorKind::Socket(SocketState::ToListen(index)) => {
-            let socket = attach::listen(context, index)?;
-            context.descriptors.get_mut(fd)?.kind = DescriptorKind::Socket(SocketState::Open {
-                socket,
-                is_stream: true,
-            });
-            Ok(socket)
-        }
+        DescriptorKind::Socket(SocketState::ToListen(index)) => begin_to_listen(context, fd, index),
         _ => Err(Errno::Notsock),
     }
+}
+
+fn begin_to_listen(context: &mut Context, fd: Fd, index: usize) -> Result<SocketId, Errno> {
+    let socket = attach::listen(context, index)?;
+    context.descriptors.get_mut(fd)?.kind = DescriptorKind::Socket(SocketState::Open {
+        socket,
+        is_stream: true,
+    });
+    Ok(socket)
 }
 
 /// Returns the socket of a descriptor that has one already. Leads to no part of the network: `fd_read` and its like may call it.

@@ -156,51 +156,32 @@ fn receive(
         return Err(Errno::Inval);
     }
     let peek = flags & RECV_PEEK != 0;
+    if !is_stream(context, fd)? {
+        return receive_datagram(context, fd, socket, buffers, peek);
+    }
     // Waiting for more than there is room for would never end; peeking cannot take what it has seen out of the way.
-    let wants_all = flags & RECV_WAITALL != 0 && !peek && is_stream(context, fd)?;
-    let mut start = 0;
-    block(context, fd, socket, Timeout::Receive, |network, memory| {
-        let result = receive_once(network, memory, socket, buffers, start, peek);
-        match result {
-            Ok(reception) if wants_all && reception.len_bytes > 0 => {
-                start += reception.len_bytes;
-                let is_full = start == total_len_bytes(memory, buffers);
-                if is_full {
-                    Ok(Reception {
-                        len_bytes: start,
-                        ..reception
-                    })
-                } else {
-                    Err(NetError::WouldBlock)
-                }
-            }
-            Ok(reception) => Ok(Reception {
-                len_bytes: start + reception.len_bytes,
-                ..reception
-            }),
-            Err(error) if start > 0 && error != NetError::WouldBlock => Ok(Reception {
-                len_bytes: start,
-                truncated: false,
-                from: None,
-            }),
-            Err(error) => Err(error),
+    let wants_all = flags & RECV_WAITALL != 0 && !peek;
+    let mut taken = 0;
+    let result = block(context, fd, socket, Timeout::Receive, |network, memory| {
+        let (len_bytes, is_full) = receive_once(network, memory, socket, buffers, taken, peek)?;
+        taken += len_bytes;
+        if wants_all && !is_full && len_bytes > 0 {
+            Err(NetError::WouldBlock)
+        } else {
+            Ok(())
         }
-    })
-    .or_else(|errno| match errno {
-        Errno::Again if start > 0 => Ok(Reception {
-            len_bytes: start,
+    });
+    match result {
+        Err(errno) if taken == 0 => Err(errno),
+        _ => Ok(Reception {
+            len_bytes: taken,
             truncated: false,
             from: None,
         }),
-        errno => Err(errno),
-    })
+    }
 }
 
-fn total_len_bytes(memory: &GuestMemory, buffers: GuestSlice<Iovec>) -> u32 {
-    buffers.iter().map(|pointer| memory.read(pointer).buf_len).sum()
-}
-
-/// Fills the buffers, from the given place in them on, with what is there.
+/// Fills the buffers, from the given place in them on, with what there is of a stream, and tells whether they are full.
 fn receive_once(
     network: &mut dyn Network,
     memory: &mut GuestMemory,
@@ -208,39 +189,59 @@ fn receive_once(
     buffers: GuestSlice<Iovec>,
     start: u32,
     peek: bool,
-) -> Result<Reception, NetError> {
-    let mut total = Reception {
-        len_bytes: 0,
-        truncated: false,
-        from: None,
-    };
+) -> Result<(u32, bool), NetError> {
+    let mut total = 0;
     let mut skip = start;
-    for (index, pointer) in buffers.iter().enumerate() {
+    for pointer in buffers.iter() {
         let buffer = memory.read(pointer);
         let skipped = skip.min(buffer.buf_len);
         skip -= skipped;
-        let is_last = index + 1 == buffers.count() as usize;
         let Ok(area) = memory.slice::<u8>(buffer.buf + skipped, buffer.buf_len - skipped) else {
             return Err(NetError::InvalidValue);
         };
-        if area.count() == 0 && !is_last {
+        if area.count() == 0 {
             continue;
         }
         match network.receive(socket, memory.bytes_mut(area), peek) {
             Ok(received) => {
-                total.len_bytes += received.len_bytes as u32;
-                total.truncated |= received.truncated;
-                total.from = received.from.or(total.from);
-                // A datagram goes into one buffer; a stream's next bytes may be there already.
-                if received.from.is_some() || peek || received.len_bytes < area.count() as usize {
-                    break;
+                total += received.len_bytes as u32;
+                // What is peeked at does not go away, so the next buffer would get the same.
+                if peek || received.len_bytes < area.count() as usize {
+                    return Ok((total, false));
                 }
             }
-            Err(_) if total.len_bytes > 0 => break,
+            Err(_) if total > 0 => return Ok((total, false)),
             Err(error) => return Err(error),
         }
     }
-    Ok(total)
+    Ok((total, true))
+}
+
+/// Receives a datagram into the first buffer that has room.
+fn receive_datagram(
+    context: &mut Context,
+    fd: Fd,
+    socket: SocketId,
+    buffers: GuestSlice<Iovec>,
+    peek: bool,
+) -> Result<Reception, Errno> {
+    let received = block(context, fd, socket, Timeout::Receive, |network, memory| {
+        let buffer = buffers
+            .iter()
+            .map(|pointer| memory.read(pointer))
+            .find(|buffer| buffer.buf_len > 0);
+        let area = match buffer.map(|buffer| memory.slice::<u8>(buffer.buf, buffer.buf_len)) {
+            Some(Ok(area)) => memory.bytes_mut(area),
+            Some(Err(_)) => return Err(NetError::InvalidValue),
+            None => &mut [],
+        };
+        network.receive(socket, area, peek)
+    })?;
+    Ok(Reception {
+        len_bytes: received.len_bytes as u32,
+        truncated: received.truncated,
+        from: received.from,
+    })
 }
 
 /// Sends a message.
