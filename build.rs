@@ -1,4 +1,5 @@
-//! Compiles the kernel from source, as an archive that `src/kernel.rs` embeds.
+//! Compiles the kernel from source, as an archive that `src/kernel.rs` embeds, and gives the compiler's sources a number, by which
+//! `src/object_cache.rs` tells objects of one compiler from those of another.
 //!
 //! The kernel is built by a second cargo, on the same stable toolchain and for the ordinary Linux target: it is a static library
 //! of freestanding code whose sections our own linker takes apart, so no further target, linker script or external tool is
@@ -11,6 +12,8 @@
 use std::env;
 use std::error::Error;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -19,6 +22,9 @@ const KERNEL_TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// What the kernel is made from, relative to the workspace.
 const SOURCES: [&str; 5] = ["abi", "boot", "unikernel", "Cargo.toml", "Cargo.lock"];
+
+/// What decides which object a module becomes, relative to the workspace.
+const COMPILER_SOURCES: [&str; 3] = ["abi", "wasm2obj", "Cargo.lock"];
 
 /// Variables of cargo's own configuration that the nested build keeps: where downloads live and how to make them.
 const KEPT_CARGO_VARIABLES: [&str; 5] = [
@@ -30,13 +36,38 @@ const KEPT_CARGO_VARIABLES: [&str; 5] = [
 ];
 
 fn main() -> ExitCode {
-    match build_kernel() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            println!("cargo::error=the kernel does not build: {error}");
-            ExitCode::FAILURE
-        }
+    if let Err(error) = build_kernel() {
+        println!("cargo::error=the kernel does not build: {error}");
+        return ExitCode::FAILURE;
     }
+    if let Err(error) = number_compiler() {
+        println!("cargo::error=cannot read the compiler's sources: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+fn number_compiler() -> Result<(), Box<dyn Error>> {
+    let workspace = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
+    let mut hasher = DefaultHasher::new();
+    for source in COMPILER_SOURCES {
+        println!("cargo::rerun-if-changed={}", workspace.join(source).display());
+        hash_files(&workspace.join(source), &mut hasher)?;
+    }
+    println!("cargo::rustc-env=WASMETAL_COMPILER={:016x}", hasher.finish());
+    Ok(())
+}
+
+/// Hashes a file, or all files in a folder in the order of their names.
+fn hash_files(path: &Path, hasher: &mut DefaultHasher) -> io::Result<()> {
+    if !path.is_dir() {
+        fs::read(path)?.hash(hasher);
+        return Ok(());
+    }
+    let entries: io::Result<Vec<_>> = fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect();
+    let mut entries = entries?;
+    entries.sort();
+    entries.iter().try_for_each(|entry| hash_files(entry, hasher))
 }
 
 fn build_kernel() -> Result<(), Box<dyn Error>> {

@@ -5,6 +5,7 @@
 use crate::error::{Error, ErrorKind};
 use crate::kernel;
 use crate::module_facts::ModuleFacts;
+use crate::object_cache::ObjectCache;
 use abi::baked_tree;
 use abi::configuration::{Tag, write_record};
 use abi::symbols;
@@ -40,6 +41,7 @@ pub struct UnikernelBuilder {
     link: LinkOptions,
     memory_bytes: Option<u64>,
     name: Option<String>,
+    object_cache: Option<ObjectCache>,
 }
 
 impl UnikernelBuilder {
@@ -133,6 +135,12 @@ impl UnikernelBuilder {
         self
     }
 
+    /// Keeps compiled modules for the next time, and takes them from there. The image is the same. Default: compiles always.
+    pub fn object_cache(mut self, cache: ObjectCache) -> Self {
+        self.object_cache = Some(cache);
+        self
+    }
+
     /// Makes the image of a module.
     ///
     /// # Errors
@@ -142,7 +150,10 @@ impl UnikernelBuilder {
         if let Some(facts) = &facts {
             self.check(facts)?;
         }
-        let object = wasm2obj::compile(wasm, &self.compile)?;
+        let object = match &self.object_cache {
+            Some(cache) => cache.compile(wasm, &self.compile)?,
+            None => wasm2obj::compile(wasm, &self.compile)?.bytes,
+        };
         self.link.blobs = vec![
             Blob {
                 symbol: symbols::CONFIGURATION.to_owned(),
@@ -156,10 +167,7 @@ impl UnikernelBuilder {
             },
         ];
         let name = self.name.as_deref().unwrap_or("app");
-        let mut inputs = vec![Input {
-            name,
-            bytes: &object.bytes,
-        }];
+        let mut inputs = vec![Input { name, bytes: &object }];
         inputs.extend(self.linked.iter().map(|(name, bytes)| Input { name, bytes }));
         inputs.push(Input {
             name: kernel::NAME,

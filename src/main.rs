@@ -3,6 +3,7 @@
 //! This file only turns the outcome into an exit code: the program's own for `run`, 2 for wrong usage or input, 130 for an
 //! interrupt, 141 when the reader of the output goes away, 101 for a bug of ours. Read next: `cli`, then `vm`.
 
+mod cache_folder;
 mod cli;
 mod interrupt;
 mod iso;

@@ -241,6 +241,13 @@ pub struct ImageFlags {
     /// How much to optimise
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t)]
     pub opt: Optimization,
+
+    /// Compile the module even if it was compiled before
+    ///
+    /// Compiled modules are kept in the folder wasmetal/objects of $XDG_CACHE_HOME, or of ~/.cache, up to 1 GiB, so that a large
+    /// module starts at once the second time. With this flag they are neither used nor kept.
+    #[arg(long)]
+    pub no_cache: bool,
 }
 
 /// Values of `--opt`.

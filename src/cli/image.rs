@@ -2,12 +2,13 @@
 
 use super::files;
 use super::flags::{ImageFlags, Optimization, WasmOption};
+use crate::cache_folder::cache_folder;
 use anyhow::bail;
 use std::env;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use wasmetal::{Cpu, OptLevel, TreeBuilder, UndefinedPolicy, UnikernelBuilder, bake_folder};
+use wasmetal::{Cpu, ObjectCache, OptLevel, TreeBuilder, UndefinedPolicy, UnikernelBuilder, bake_folder};
 
 const GUEST_PATH_SEPARATOR: &[u8] = b"::";
 
@@ -20,6 +21,9 @@ pub fn builder(flags: &ImageFlags) -> anyhow::Result<UnikernelBuilder> {
         .baked_tree(bake(&flags.bake)?)
         .cpu(flags.cpu.as_deref().map_or(Cpu::Default, Cpu::from_name))
         .opt_level(opt_level(flags.opt));
+    if let Some(folder) = cache_folder().filter(|_| !flags.no_cache) {
+        builder = builder.object_cache(ObjectCache::new(folder.join("objects")));
+    }
     for argument in &flags.arguments {
         builder = builder.argument(argument.as_bytes());
     }

@@ -6,7 +6,7 @@
 
 use super::qemu::{Engine, Machine, VmSettings};
 use super::{Connection, VmError, run};
-use std::env;
+use crate::cache_folder::cache_folder;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -131,13 +131,9 @@ struct Cache {
 impl Cache {
     /// Finds the file; `None` where the host has no cache folder or no boot id.
     fn open() -> Option<Cache> {
-        let folder = match env::var_os("XDG_CACHE_HOME").filter(|folder| !folder.is_empty()) {
-            Some(folder) => PathBuf::from(folder),
-            None => env::home_dir()?.join(".cache"),
-        };
         let boot_id = fs::read_to_string(BOOT_ID).ok()?;
         Some(Cache {
-            path: folder.join("wasmetal/kvm"),
+            path: cache_folder()?.join("kvm"),
             key: format!("{} {}", boot_id.trim(), env!("CARGO_PKG_VERSION")),
         })
     }
