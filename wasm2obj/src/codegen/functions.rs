@@ -131,7 +131,7 @@ impl<'a> Worker<'a> {
             result?;
         }
         let clif = (self.emit == Emit::Clif).then(|| listing::clif(environment.module, function, &self.context.func));
-        let isa = self.generators.for_body(bytes.as_bytes().len(), &self.context.func);
+        let isa = self.generators.for_function(&self.context.func);
         let mut compiled = self.compile_with(isa, function, bytes.range().start)?;
         if let Some(clif) = clif {
             compiled.listing = clif;

@@ -1,5 +1,6 @@
 //! The target machine: Cranelift's settings, the CPU, and which of its features the code needs.
 
+use super::allocator;
 use crate::error::{Error, ErrorKind, Result};
 use crate::options::{CompileOptions, Cpu, OptLevel};
 use abi::instance::cpu_features;
@@ -14,15 +15,6 @@ const DEFAULT_X86_64_CPU: &str = "x86-64-v2";
 /// The CPU names that messages suggest; Cranelift knows more.
 const SUGGESTED_CPUS: &str =
     "baseline, native, x86-64-v2, x86-64-v3, x86-64-v4, haswell, skylake, icelake-server, znver3, znver4";
-
-/// The length of a function body in bytes beyond which registers are allocated in one pass: the better allocator splits live
-/// ranges again and again, in time that grows with the square of the length.
-const HUGE_BODY_BYTES: usize = 200_000;
-
-/// The number of parameters of one block beyond which registers are allocated in one pass: each is a value that lives around a
-/// loop or through a join, and the better allocator tries each against all others. (The blocks of sqlite, boolector and esbuild
-/// have at most 31; a loop over 1,300 locals has 1,301, and takes 40 times as long.)
-const MANY_BLOCK_PARAMS: usize = 256;
 
 /// The code generator, in one form for most functions and one for huge ones.
 pub(super) struct Generators {
@@ -48,10 +40,9 @@ impl Generators {
         &*self.usual
     }
 
-    /// Returns the generator for a function with a body of so many bytes, translated.
-    pub fn for_body(&self, len_bytes: usize, translated: &Function) -> &dyn TargetIsa {
-        let has_many_params = |block| translated.dfg.num_block_params(block) > MANY_BLOCK_PARAMS;
-        if len_bytes > HUGE_BODY_BYTES || translated.layout.blocks().any(has_many_params) {
+    /// Returns the generator for a translated function.
+    pub fn for_function(&self, translated: &Function) -> &dyn TargetIsa {
+        if allocator::needs_single_pass(translated) {
             &*self.huge
         } else {
             &*self.usual

@@ -3,6 +3,7 @@
 //!
 //! Read first: [`compile_module`], [`ObjectWriter`], [`Instantiation`].
 
+mod allocator;
 mod entry;
 mod exports;
 mod functions;
