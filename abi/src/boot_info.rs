@@ -32,6 +32,9 @@ pub struct BootInfo {
     pub memory_region_count: usize,
     /// The kernel command line, without its terminating zero. Not necessarily UTF-8.
     pub command_line: &'static [u8],
+    /// The first file that the loader put into memory (QEMU's `-initrd`, GRUB's `module2`), or an empty region: further words of the
+    /// command line, of any length.
+    pub boot_module: MemoryRegion,
     /// Guest-physical address of the ACPI root pointer, or 0.
     pub rsdp_address: u64,
     /// End of guest-physical memory that the boot page tables map at [`DIRECT_MAP_BASE`](crate::memory_map::DIRECT_MAP_BASE).

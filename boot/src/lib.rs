@@ -25,7 +25,7 @@ mod memory_regions;
 mod multiboot2;
 mod pvh;
 
-use abi::boot_info::{BootInfo, BootProtocol};
+use abi::boot_info::{BootInfo, BootProtocol, MemoryRegion};
 use abi::memory_map::DIRECT_MAP_BASE;
 use memory_regions::MemoryRegions;
 
@@ -37,6 +37,7 @@ struct LoaderInfo {
     protocol: BootProtocol,
     memory: MemoryRegions,
     command_line: &'static [u8],
+    boot_module: MemoryRegion,
     rsdp_address: u64,
 }
 
@@ -48,6 +49,7 @@ impl LoaderInfo {
             memory_regions,
             memory_region_count,
             command_line: self.command_line,
+            boot_module: self.boot_module,
             rsdp_address: self.rsdp_address,
             direct_map_end: EARLY_MAP_END,
             start_tsc,

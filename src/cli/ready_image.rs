@@ -4,7 +4,6 @@
 
 use super::flags::ImageFlags;
 use super::image;
-use crate::vm::mount::quote;
 use anyhow::{Context, bail};
 use std::os::unix::ffi::OsStrExt;
 use wasmetal::ImageReport;
@@ -17,7 +16,7 @@ pub fn is_elf(bytes: &[u8]) -> bool {
 }
 
 /// Checks an image; returns the memory that it is loaded into, in bytes, and the words for the flags.
-pub fn prepare(flags: &ImageFlags, bytes: &[u8]) -> anyhow::Result<(u64, String)> {
+pub fn prepare(flags: &ImageFlags, bytes: &[u8]) -> anyhow::Result<(u64, Vec<Vec<u8>>)> {
     let path = flags.module.display();
     let report = ImageReport::read(bytes).with_context(|| path.to_string())?;
     let is_made_otherwise = flags.cpu.is_some() || !flags.bake.is_empty() || !flags.link.is_empty();
@@ -29,14 +28,7 @@ pub fn prepare(flags: &ImageFlags, bytes: &[u8]) -> anyhow::Result<(u64, String)
         let (name, value) = image::environment_variable(variable)?;
         words.push([b"env.", &name[..], b"=", &value].concat());
     }
-    words.extend(
-        flags
-            .arguments
-            .iter()
-            .map(|argument| [b"arg=", argument.as_bytes()].concat()),
-    );
-    let words: Result<Vec<_>, _> = words.into_iter().map(String::from_utf8).collect();
-    let words = words.context("arguments and variables of an image must be UTF-8; `wasmetal build` bakes in others")?;
-    let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
-    Ok((report.loaded_bytes, words.join(" ")))
+    let arguments = flags.arguments.iter();
+    words.extend(arguments.map(|argument| [b"arg=", argument.as_bytes()].concat()));
+    Ok((report.loaded_bytes, words))
 }

@@ -36,27 +36,21 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         (bytes, loaded_bytes, words)
     } else {
         let unikernel = compile(flags, &bytes)?;
-        (unikernel.image, unikernel.minimum_memory_bytes, String::new())
+        (unikernel.image, unikernel.minimum_memory_bytes, Vec::new())
     };
-    let limit_bytes = flags.machine.max_command_line_len_bytes();
-    if program_words.len() > limit_bytes {
-        bail!(
-            "arguments and variables of an image may take {limit_bytes} bytes on this machine, not {}; \
-             `wasmetal build` bakes in longer ones",
-            program_words.len()
-        );
-    }
     let choice = accelerator::choose(flags.accel)?;
     if let Some(note) = &choice.note {
         messages::note(note);
     }
+    let mut words = machine_words(network.as_ref(), &shared_folders, &disks);
+    words.extend(program_words);
     let settings = VmSettings {
         machine: flags.machine,
         engine: choice.engine,
         memory_bytes: flags
             .memory
             .unwrap_or_else(|| default_memory_bytes(minimum_memory_bytes)),
-        command_line: command_line(network.as_ref(), &shared_folders, &disks) + " " + &program_words,
+        words,
         network,
         shared_folders,
         disks,
@@ -76,7 +70,7 @@ fn compile(flags: &RunFlags, wasm: &[u8]) -> anyhow::Result<Unikernel> {
 }
 
 /// Returns what the kernel is told when it starts: the network, what to mount, and which standard streams are terminals.
-fn command_line(network: Option<&NetworkSettings>, shared_folders: &[Mount], disks: &[Mount]) -> String {
+fn machine_words(network: Option<&NetworkSettings>, shared_folders: &[Mount], disks: &[Mount]) -> Vec<Vec<u8>> {
     let terminals = [
         (io::stdin().is_terminal(), '0'),
         (io::stdout().is_terminal(), '1'),
@@ -88,11 +82,11 @@ fn command_line(network: Option<&NetworkSettings>, shared_folders: &[Mount], dis
         .collect();
     let disks = disks.iter().enumerate();
     let folders = shared_folders.iter().enumerate();
-    let words = network.map(NetworkSettings::command_line).into_iter();
+    let words = network.into_iter().flat_map(NetworkSettings::words);
     let words = words.chain(folders.map(|(number, folder)| folder.command_line_word(&share::tag(number))));
     let words = words.chain(disks.map(|(number, disk)| disk.command_line_word(&disk::tag(number))));
     let words = words.chain((!terminals.is_empty()).then(|| format!("tty={terminals}")));
-    words.collect::<Vec<_>>().join(" ")
+    words.map(String::into_bytes).collect()
 }
 
 fn default_memory_bytes(minimum_bytes: u64) -> u64 {

@@ -103,7 +103,7 @@ fn prove() -> Result<Verdict, VmError> {
         machine: Machine::default(),
         engine: Engine::Kvm,
         memory_bytes: PROOF_MEMORY_BYTES,
-        command_line: String::new(),
+        words: Vec::new(),
         network: None,
         shared_folders: Vec::new(),
         disks: Vec::new(),

@@ -109,8 +109,9 @@ pub fn run(
     time_limit: Option<Duration>,
 ) -> Result<u32, VmError> {
     let image = unnamed_file(image).map_err(system("write the image to a temporary file"))?;
+    let words = unnamed_file(&qemu::words_text(settings)).map_err(system("write arguments to a temporary file"))?;
     let streams = Streams::new().map_err(system("make a socket"))?;
-    let mut child = child::spawn(settings, &streams.descriptors(&image))?;
+    let mut child = child::spawn(settings, &streams.descriptors(&image, &words))?;
     let messages = streams::collect_output(child.stderr.take().expect("QEMU's standard error is piped"));
     let (sender, receiver) = mpsc::channel();
     let interrupt_sender = sender.clone();
@@ -165,9 +166,10 @@ impl Streams {
         })
     }
 
-    fn descriptors(&self, image: &File) -> Descriptors {
+    fn descriptors(&self, image: &File, words: &File) -> Descriptors {
         Descriptors {
             image: image.as_raw_fd(),
+            words: words.as_raw_fd(),
             stdin: self.stdin.descriptor(),
             stdout: self.stdout.descriptor(),
             stderr: self.stderr.descriptor(),

@@ -1,7 +1,6 @@
 //! What `run` gives the program as a directory, a folder of the host or a disk: the part that both have in common.
 //!
-//! Read first: [`Mount`], then `share` and `disk` for the devices. Limits: paths are UTF-8, since options of QEMU and the kernel
-//! command line carry them.
+//! Read first: [`Mount`], then `share` and `disk` for the devices. Limits: paths are UTF-8, since options of QEMU carry them.
 
 use std::path::PathBuf;
 
@@ -27,14 +26,9 @@ impl Mount {
         if self.is_read_only { ",readonly=on" } else { "" }
     }
 
-    /// Returns the word of the kernel command line for the device with that tag.
+    /// Returns the word of the kernel command line, not quoted, for the device with that tag.
     pub fn command_line_word(&self, tag: &str) -> String {
         let read_only = if self.is_read_only { ":ro" } else { "" };
-        format!("mount={tag}:{}{read_only}", quote(&self.guest))
+        format!("mount={tag}:{}{read_only}", self.guest)
     }
-}
-
-/// Quotes a word of the kernel command line, or a part of one, as the kernel reads it.
-pub fn quote(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -139,7 +139,7 @@ impl NetworkSettings {
     }
 
     /// Returns the words for the kernel.
-    pub fn command_line(&self) -> String {
+    pub fn words(&self) -> Vec<String> {
         let mut words: Vec<String> = Vec::new();
         for address in &self.addresses {
             words.push(match address {
@@ -160,7 +160,7 @@ impl NetworkSettings {
             words.push("dns=10.0.2.3".to_owned());
         }
         words.extend(self.listen.iter().map(|address| format!("listen={address}")));
-        words.join(" ")
+        words
     }
 }
 
@@ -182,7 +182,10 @@ mod tests {
     #[test]
     fn the_user_network_has_known_addresses_and_publishes_ports_locally() {
         let settings = settings(Backend::User);
-        assert_eq!(settings.command_line(), "ip=10.0.2.15/24 gateway=10.0.2.2 dns=10.0.2.3");
+        assert_eq!(
+            settings.words(),
+            ["ip=10.0.2.15/24", "gateway=10.0.2.2", "dns=10.0.2.3"]
+        );
         let [(_, backend), (_, card)] = settings.devices(Machine::Microvm);
         assert_eq!(backend, "user,id=net,hostfwd=tcp:127.0.0.1:8080-:80");
         assert!(card.starts_with("virtio-net-device"));
@@ -191,10 +194,10 @@ mod tests {
     #[test]
     fn a_tap_device_leaves_addresses_to_the_flags() {
         let mut settings = settings("tap=tap0".parse().unwrap());
-        assert_eq!(settings.command_line(), "");
+        assert!(settings.words().is_empty());
         settings.addresses = vec!["10.0.0.2/24".parse().unwrap()];
         settings.listen = vec!["0.0.0.0:80".parse().unwrap()];
-        assert_eq!(settings.command_line(), "ip=10.0.0.2/24 listen=0.0.0.0:80");
+        assert_eq!(settings.words(), ["ip=10.0.0.2/24", "listen=0.0.0.0:80"]);
     }
 
     #[test]

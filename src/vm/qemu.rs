@@ -2,7 +2,8 @@
 //!
 //! A machine as small as the program needs: no firmware menu, no display, no default devices. Input, output, error and exit code
 //! travel over one inherited socket each, so that they stay separate, need no name in any file system, and end when QEMU ends.
-//! The image is an inherited file too, opened through `/proc/self/fd`.
+//! The image is an inherited file too, opened through `/proc/self/fd`, and so are the words for the kernel: they travel as a boot
+//! module, for a PC's firmware stops at a command line of a few thousand bytes.
 //!
 //! Why a socket for each: QEMU closes a whole socket when one direction of it ends, so the end of standard input would cut off
 //! the output if they shared one.
@@ -22,7 +23,7 @@ const EXIT_CODE_PORT: &str = "0x505";
 /// Serial port at which the guest asks for the time: the second one, where kernels look for it.
 const CLOCK_DEVICE: &str = "isa-serial,iobase=0x2f8,irq=3,chardev=clock";
 /// What tells the kernel that its questions are answered there.
-const CLOCK_WORD: &str = "clock=host";
+const CLOCK_WORD: &[u8] = b"clock=host";
 /// Port of `isa-debug-exit`.
 const DEBUG_EXIT_PORT: &str = "0x501";
 
@@ -45,14 +46,6 @@ impl Machine {
             Machine::Microvm => "microvm,acpi=off,x-option-roms=off,auto-kernel-cmdline=on,rtc=on",
             Machine::Q35 => "q35,usb=off,vmport=off,smbus=off,sata=off",
             Machine::Pc => "pc,usb=off,vmport=off,smbus=off",
-        }
-    }
-
-    /// Returns how long a kernel command line the machine passes on, in bytes. PCs boot through a firmware that stops at longer ones.
-    pub fn max_command_line_len_bytes(self) -> usize {
-        match self {
-            Machine::Microvm => 60_000,
-            Machine::Q35 | Machine::Pc => 3_000,
         }
     }
 
@@ -83,8 +76,8 @@ pub struct VmSettings {
     pub engine: Engine,
     /// RAM in bytes; whole MiB.
     pub memory_bytes: u64,
-    /// Kernel command line.
-    pub command_line: String,
+    /// Words for the kernel, as `unikernel/src/command_line.rs` has them, not quoted.
+    pub words: Vec<Vec<u8>>,
     /// The network card; `None`: the machine has none.
     pub network: Option<NetworkSettings>,
     /// Folders of the host that the program finds.
@@ -98,6 +91,8 @@ pub struct VmSettings {
 pub struct Descriptors {
     /// The image.
     pub image: RawFd,
+    /// The text of the words for the kernel.
+    pub words: RawFd,
     /// Standard input of the program.
     pub stdin: RawFd,
     /// Standard output.
@@ -114,9 +109,10 @@ pub struct Descriptors {
 
 impl Descriptors {
     /// Returns all of them.
-    pub fn all(&self) -> [RawFd; 7] {
+    pub fn all(&self) -> [RawFd; 8] {
         [
             self.image,
+            self.words,
             self.stdin,
             self.stdout,
             self.stderr,
@@ -125,6 +121,22 @@ impl Descriptors {
             self.clock,
         ]
     }
+}
+
+/// Returns the words for the kernel as the text that it reads.
+pub fn words_text(settings: &VmSettings) -> Vec<u8> {
+    let mut text = CLOCK_WORD.to_vec();
+    for word in &settings.words {
+        text.extend_from_slice(b" \"");
+        for &byte in word {
+            if matches!(byte, b'"' | b'\\') {
+                text.push(b'\\');
+            }
+            text.push(byte);
+        }
+        text.push(b'"');
+    }
+    text
 }
 
 /// Returns QEMU's arguments.
@@ -140,7 +152,7 @@ pub fn arguments(settings: &VmSettings, descriptors: &Descriptors) -> Vec<String
     list.option("-accel", accelerator).option("-cpu", cpu);
     list.option("-m", format!("{}M", settings.memory_bytes >> 20));
     list.option("-kernel", format!("/proc/self/fd/{}", descriptors.image));
-    list.option("-append", format!("{CLOCK_WORD} {}", settings.command_line));
+    list.option("-initrd", format!("/proc/self/fd/{}", descriptors.words));
     list.socket("console", descriptors.console)
         .option("-serial", "chardev:console");
     list.option("-device", settings.machine.serial_bus());
@@ -204,18 +216,19 @@ mod tests {
     fn arguments_for(machine: Machine, engine: Engine) -> String {
         let descriptors = Descriptors {
             image: 3,
-            stdin: 4,
-            stdout: 5,
-            stderr: 6,
-            console: 7,
-            exit_code: 8,
-            clock: 9,
+            words: 4,
+            stdin: 5,
+            stdout: 6,
+            stderr: 7,
+            console: 8,
+            exit_code: 9,
+            clock: 10,
         };
         let settings = VmSettings {
             machine,
             engine,
             memory_bytes: 64 << 20,
-            command_line: String::new(),
+            words: Vec::new(),
             network: None,
             shared_folders: Vec::new(),
             disks: Vec::new(),

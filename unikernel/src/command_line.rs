@@ -10,6 +10,9 @@
 //! `arg=TEXT` is an argument too. QEMU's `microvm` adds words of its own at the end, so arguments cannot come last there; `--` is
 //! for other loaders.
 //!
+//! A loader's command line may be too short for arguments and variables. The words of a boot module (QEMU's `-initrd FILE`, GRUB's
+//! `module2 FILE`) are read like those of the line, and before them; that is how `wasmetal run` passes all of them.
+//!
 //! Words are separated by blanks. Between double quotes blanks belong to the word, and a backslash takes the next character as it
 //! is; quotes may begin within a word (`env.GREETING="good day"`). Unknown options are ignored: other boot loaders' and other
 //! drivers' words share the line. Values baked into the image are the defaults of all of these.
@@ -107,10 +110,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads the baked configuration, then the command line, which overrides it.
+    /// Reads the baked configuration, then the lines that the loader passes, which override it.
     ///
-    /// Arguments after `--` replace the baked ones but for the program's name.
-    pub fn parse(configuration: &[u8], command_line: &[u8]) -> Self {
+    /// Arguments after `--`, which ends at its line's end, replace the baked ones but for the program's name.
+    pub fn parse(configuration: &[u8], lines: &[&[u8]]) -> Self {
         let mut options = Options::default();
         for (tag, value) in configuration::records(configuration) {
             match tag {
@@ -120,34 +123,24 @@ impl Options {
                 Tag::StackSize => {}
             }
         }
-        // What the command line names replaces a baked list rather than adding to it.
-        let mut words = Words(command_line);
+        // What a line names replaces a baked list rather than adding to it.
         let mut named = Options::default();
-        for word in words.by_ref().take_while(|word| word != b"--") {
-            match word.strip_prefix(b"env.") {
-                Some(variable) => options.set_environment(variable.to_vec()),
-                None => named.apply_word(&word),
+        for line in lines {
+            let mut words = Words(line);
+            for word in words.by_ref().take_while(|word| word != b"--") {
+                match word.strip_prefix(b"env.") {
+                    Some(variable) => options.set_environment(variable.to_vec()),
+                    None if word.starts_with(b"log=") => options.apply_word(&word),
+                    None => named.apply_word(&word),
+                }
             }
+            named.arguments.extend(words);
         }
-        let arguments: Vec<_> = core::mem::take(&mut named.arguments).into_iter().chain(words).collect();
-        options.override_with(named, command_line);
-        if !arguments.is_empty() {
-            options.arguments.truncate(1);
-            if options.arguments.is_empty() {
-                options.arguments.push(b"main.wasm".to_vec());
-            }
-            options.arguments.extend(arguments);
-        }
+        options.override_with(named);
         options
     }
 
-    fn override_with(&mut self, named: Options, command_line: &[u8]) {
-        if Words(command_line)
-            .take_while(|word| word != b"--")
-            .any(|word| word.starts_with(b"log="))
-        {
-            self.log_level = named.log_level;
-        }
+    fn override_with(&mut self, named: Options) {
         // Lists are replaced, not added to.
         for list in [&b"dns="[..], b"listen="] {
             if named.network.iter().any(|word| word.starts_with(list)) {
@@ -161,6 +154,13 @@ impl Options {
         self.terminals = named.terminals;
         self.has_host_clock = named.has_host_clock;
         self.mmio_devices.extend(named.mmio_devices);
+        if !named.arguments.is_empty() {
+            self.arguments.truncate(1);
+            if self.arguments.is_empty() {
+                self.arguments.push(b"main.wasm".to_vec());
+            }
+            self.arguments.extend(named.arguments);
+        }
     }
 
     fn apply_word(&mut self, word: &[u8]) {
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn baked_values_hold_where_the_command_line_is_silent() {
-        let options = Options::parse(&baked(), b"console=ttyS0 quiet");
+        let options = Options::parse(&baked(), &[b"console=ttyS0 quiet"]);
         assert_eq!(options.arguments, [b"app.wasm".to_vec(), b"baked".to_vec()]);
         assert_eq!(options.environment, [b"A=1".to_vec(), b"B=2".to_vec()]);
         assert_eq!(options.log_level, LogLevel::Debug);
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn the_command_line_overrides_baked_values() {
         let line = br#"log=off env.A="good day" dns=8.8.8.8 ip=dhcp -- one "two words" "" "quo\"te""#;
-        let options = Options::parse(&baked(), line);
+        let options = Options::parse(&baked(), &[line]);
         let expected: [&[u8]; 5] = [b"app.wasm", b"one", b"two words", b"", b"quo\"te"];
         assert_eq!(options.arguments, expected);
         assert_eq!(options.environment, [b"B=2".to_vec(), b"A=good day".to_vec()]);
@@ -285,7 +285,7 @@ mod tests {
     fn arguments_may_be_words_before_others() {
         let options = Options::parse(
             &baked(),
-            br#""arg=two words" arg= virtio_mmio.device=512@0xfeb00e00:12"#,
+            &[br#""arg=two words" arg="#, b"virtio_mmio.device=512@0xfeb00e00:12"],
         );
         assert_eq!(
             options.arguments,
@@ -296,15 +296,15 @@ mod tests {
 
     #[test]
     fn terminals_are_the_descriptors_that_are_named() {
-        assert_eq!(Options::parse(b"", b"tty=20").terminals, [true, false, true]);
-        assert_eq!(Options::parse(b"", b"-- tty=1").terminals, [false; 3]);
+        assert_eq!(Options::parse(b"", &[b"tty=20"]).terminals, [true, false, true]);
+        assert_eq!(Options::parse(b"", &[b"-- tty=1"]).terminals, [false; 3]);
     }
 
     #[test]
     fn mmio_devices_are_read_in_the_form_that_linux_has() {
         let options = Options::parse(
             b"",
-            b"virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=4K@0xd0000000:5:0",
+            &[b"virtio_mmio.device=512@0xfeb00e00:12 virtio_mmio.device=4K@0xd0000000:5:0"],
         );
         let expected =
             [(0xfeb0_0e00, 512, 12), (0xd000_0000, 4096, 5)].map(|(address, len_bytes, interrupt)| MmioDevice {
@@ -314,7 +314,7 @@ mod tests {
             });
         assert_eq!(options.mmio_devices, expected);
         assert_eq!(
-            Options::parse(b"", b"virtio_mmio.device=x@y virtio_mmio.device=").mmio_devices,
+            Options::parse(b"", &[b"virtio_mmio.device=x@y virtio_mmio.device="]).mmio_devices,
             []
         );
     }
@@ -329,7 +329,7 @@ mod tests {
         let mut baked = Vec::new();
         configuration::write_record(&mut baked, Tag::KernelOption, b"mount=a:/baked");
         let mounts = |line| {
-            let words = Options::parse(&baked, line).mounts;
+            let words = Options::parse(&baked, &[line]).mounts;
             words.iter().map(|word| Mount::parse(word)).collect::<Vec<_>>()
         };
         assert_eq!(mounts(b""), [Some(mount(b"a", b"/baked", false))]);
@@ -343,7 +343,10 @@ mod tests {
 
     #[test]
     fn unfinished_quotes_and_escapes_end_with_the_line() {
-        let options = Options::parse(b"", br#"-- "a b\"#);
-        assert_eq!(options.arguments, [b"main.wasm".to_vec(), b"a b".to_vec()]);
+        let options = Options::parse(b"", &[br#"-- "a b\"#, b"arg=c"]);
+        assert_eq!(
+            options.arguments,
+            [b"main.wasm".to_vec(), b"a b".to_vec(), b"c".to_vec()]
+        );
     }
 }

@@ -30,7 +30,8 @@ extern "C" fn kernel_main(boot_info: &'static BootInfo) -> ! {
         log::error!("the machine has too little memory for the kernel");
         exit::exit(exit::ExitStatus::CANNOT_START);
     }
-    let mut options = Options::parse(module::configuration(), boot_info.command_line);
+    let lines = [memory::boot_module(boot_info), boot_info.command_line];
+    let mut options = Options::parse(module::configuration(), &lines);
     virtio::announce_mmio_devices(core::mem::take(&mut options.mmio_devices));
     console::set_terminals(options.terminals);
     if options.has_host_clock {

@@ -2,7 +2,7 @@
 
 use crate::LoaderInfo;
 use crate::memory_regions::MemoryRegions;
-use abi::boot_info::BootProtocol;
+use abi::boot_info::{BootProtocol, MemoryRegion};
 use abi::memory_map::DIRECT_MAP_BASE;
 use multiboot2::{BootInformation, BootInformationHeader, MemoryAreaType};
 
@@ -30,6 +30,10 @@ pub(crate) unsafe fn read_boot_information(info: *const u8) -> Option<LoaderInfo
         // SAFETY: the text lies in the boot information, which the caller promises to stay as it is.
         unsafe { core::slice::from_raw_parts(text.as_ptr(), text.len()) }
     });
+    let boot_module = information.module_tags().next().map(|tag| MemoryRegion {
+        start: tag.start_address().into(),
+        end: tag.end_address().into(),
+    });
     let rsdp_pointer = match (information.rsdp_v2_tag(), information.rsdp_v1_tag()) {
         (Some(tag), _) => core::ptr::from_ref(tag).addr(),
         (None, Some(tag)) => core::ptr::from_ref(tag).addr(),
@@ -39,6 +43,7 @@ pub(crate) unsafe fn read_boot_information(info: *const u8) -> Option<LoaderInfo
         protocol: BootProtocol::Multiboot2,
         memory,
         command_line,
+        boot_module: boot_module.unwrap_or_default(),
         rsdp_address: rsdp_address(rsdp_pointer as u64 - DIRECT_MAP_BASE),
     })
 }

@@ -1,11 +1,11 @@
 //! PVH: the start info that QEMU's `-kernel`, Firecracker and Cloud Hypervisor pass in `ebx`.
 //!
-//! Layout: `struct hvm_start_info` and `struct hvm_memmap_table_entry` of Xen's public header `arch-x86/hvm/start_info.h`.
+//! Layout: `struct hvm_start_info`, `struct hvm_modlist_entry` and `struct hvm_memmap_table_entry` of Xen's public header `arch-x86/hvm/start_info.h`.
 //! Limits: version 0 has no memory map and is refused.
 
 use crate::memory_regions::MemoryRegions;
 use crate::{LoaderInfo, direct_map_pointer};
-use abi::boot_info::BootProtocol;
+use abi::boot_info::{BootProtocol, MemoryRegion};
 use core::ffi::CStr;
 
 const START_INFO_MAGIC: u32 = 0x336e_c578;
@@ -35,6 +35,15 @@ struct MemoryMapEntry {
     reserved: u32,
 }
 
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct ModuleEntry {
+    address: u64,
+    len_bytes: u64,
+    command_line: u64,
+    reserved: u64,
+}
+
 /// Reads the start info, or returns `None` if there is none.
 ///
 /// # Safety
@@ -61,10 +70,22 @@ pub(crate) unsafe fn read_start_info(info: *const u8) -> Option<LoaderInfo> {
         // SAFETY: the protocol says that it is a string that ends with zero, and the caller that it is not written any more.
         unsafe { CStr::from_ptr(direct_map_pointer(start_info.command_line).cast()) }.to_bytes()
     };
+    let boot_module = if start_info.module_count == 0 {
+        MemoryRegion::default()
+    } else {
+        let modules = direct_map_pointer(start_info.module_list).cast::<ModuleEntry>();
+        // SAFETY: the loader says that an entry is there; see above for alignment and values.
+        let module = unsafe { modules.read_unaligned() };
+        MemoryRegion {
+            start: module.address,
+            end: module.address.saturating_add(module.len_bytes),
+        }
+    };
     Some(LoaderInfo {
         protocol: BootProtocol::Pvh,
         memory,
         command_line,
+        boot_module,
         rsdp_address: start_info.rsdp,
     })
 }

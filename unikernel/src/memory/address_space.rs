@@ -71,6 +71,20 @@ pub fn image_data() -> Range<u64> {
     start..end
 }
 
+/// Returns the bytes of the boot module; none if the loader passed none, or it does not lie in memory. The final page tables must be in
+/// use.
+pub fn boot_module(boot_info: &BootInfo) -> &'static [u8] {
+    let module = boot_info.boot_module;
+    let is_inside =
+        |region: &MemoryRegion| (region.start..region.end).contains(&module.start) && module.end <= region.end;
+    if module.end <= module.start || !boot_info.memory_regions().iter().any(is_inside) {
+        return &[];
+    }
+    let start = PhysAddr::new(module.start).to_direct_map();
+    // SAFETY: 1. The module lies in RAM, which the direct map shows. 2. Its frames are reserved, so nobody writes them any more.
+    unsafe { core::slice::from_raw_parts(start.as_ptr(), (module.end - module.start) as usize) }
+}
+
 /// A stack with a guard region below it.
 #[derive(Clone, Copy, Debug)]
 pub struct Stack {

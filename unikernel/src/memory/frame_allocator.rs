@@ -18,7 +18,7 @@ const ORDERS: usize = 40;
 const LOW_MEMORY_END: u64 = 0x10_0000;
 
 /// The most parts of memory that are taken out of the loader's map.
-const RESERVED_COUNT: usize = 3;
+const RESERVED_COUNT: usize = 4;
 
 static FRAMES: SingleCore<Heap<ORDERS>> = SingleCore::new(Heap::new());
 
@@ -27,7 +27,7 @@ static FRAMES: SingleCore<Heap<ORDERS>> = SingleCore::new(Heap::new());
 pub(super) struct Reserved([MemoryRegion; RESERVED_COUNT]);
 
 impl Reserved {
-    /// Reserves the first MiB, the image and the command line, which stays where the loader put it.
+    /// Reserves the first MiB, the image, and the command line and the boot module, which stay where the loader put them.
     pub(super) fn new(boot_info: &BootInfo, image: MemoryRegion) -> Self {
         let command_line = boot_info.command_line.as_ptr_range();
         let text = if boot_info.command_line.is_empty() {
@@ -42,7 +42,7 @@ impl Reserved {
             start: 0,
             end: LOW_MEMORY_END,
         };
-        let mut regions = [low, image, text];
+        let mut regions = [low, image, text, boot_info.boot_module];
         regions.sort_unstable_by_key(|region| region.start);
         Reserved(regions)
     }
@@ -137,6 +137,7 @@ mod tests {
     #[test]
     fn reserved_parts_are_cut_out_and_edges_rounded_inwards() {
         let reserved = Reserved([
+            MemoryRegion::default(),
             MemoryRegion {
                 start: 0,
                 end: 0x10_0000,

@@ -17,7 +17,9 @@ mod kernel_heap;
 mod page_table;
 
 pub use address::PhysAddr;
-pub use address_space::{Stack, image_data, initialize, map_device, map_linear_memory, map_stack, physical_address};
+pub use address_space::{
+    Stack, boot_module, image_data, initialize, map_device, map_linear_memory, map_stack, physical_address,
+};
 pub use frame_allocator::{
     allocate_frames, allocate_zeroed_frame, allocate_zeroed_frames, available_bytes, free_frames,
 };
