@@ -66,7 +66,7 @@ unsafe fn read_loader_info(magic: u32, info_address: u32) -> Option<LoaderInfo> 
     let info = direct_map_pointer(u64::from(info_address));
     if magic == multiboot2::LOADER_MAGIC {
         // SAFETY: the caller's promise, for multiboot2.
-        unsafe { multiboot2::read_boot_information(info) }
+        unsafe { multiboot2::read_boot_information(info, u64::from(info_address)) }
     } else {
         // SAFETY: the caller's promise, for PVH.
         unsafe { pvh::read_start_info(info) }

@@ -279,6 +279,7 @@ impl SymbolWriter {
                 let Ok(SymbolPlace::Section(section)) = place else {
                     continue;
                 };
+                let (section, offset) = object.file.piece_of(section, symbol, 0);
                 let Some(address) = layout.section_address(object.section_id(section)) else {
                     continue;
                 };
@@ -290,7 +291,7 @@ impl SymbolWriter {
                     .is_none_or(|id| program.symbols.get(id).owner == Owner::Object(number as u32));
                 let section = by_kind.get(&object.file.sections[section].kind);
                 if let Some(&section) = section.filter(|_| !is_nameless && !name.is_empty() && is_ours) {
-                    let value = address.wrapping_add(symbol.st_value.get(LE));
+                    let value = address.wrapping_add(offset);
                     writer.push(name, symbol.st_info, section, value, symbol.st_size.get(LE));
                 }
             }

@@ -246,7 +246,7 @@ fn collect_table(program: &Program<'_>, reachable: &Reachable) -> Result<Vec<Tar
             if table_use == TableUse::None {
                 continue;
             }
-            let target = object.target((relocation.r_info.get(LE) >> 32) as u32)?;
+            let target = object.target((relocation.r_info.get(LE) >> 32) as u32, relocation.r_addend.get(LE))?;
             let avoidable = table_use == TableUse::Avoidable && reachable.is_within(program, target);
             if !avoidable && seen.insert(target, ()).is_none() {
                 table.push(target);

@@ -9,7 +9,7 @@
 //!
 //! The phases, one file each, in their order; none reaches back:
 //!
-//! 1. `resolve`: objects and archive members (`object_file`, `archive`) become one program with its `symbols`.
+//! 1. `resolve`: objects and archive members (`object_file`, `pieces`, `archive`) become one program with its `symbols`.
 //! 2. `reach`: which sections the roots need.
 //! 3. `layout`: an address for each of them.
 //! 4. `relocate`: their bytes, by `relocations_x86_64` or `relocations_aarch64`.
@@ -29,6 +29,7 @@ mod link_map;
 mod memory_image;
 mod object_file;
 mod options;
+mod pieces;
 mod reach;
 mod relocate;
 mod relocations_aarch64;

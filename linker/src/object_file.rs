@@ -13,6 +13,7 @@ use object::elf;
 use object::read::elf::{FileHeader as _, SectionHeader as _, SectionTable, SymbolTable};
 
 use crate::error::{Error, ErrorKind, SectionProblem};
+use crate::pieces::Pieces;
 use crate::relocate::Machine;
 
 pub(crate) type Elf = elf::FileHeader64<LittleEndian>;
@@ -76,8 +77,9 @@ pub(crate) struct Group<'a> {
 pub(crate) struct ObjectFile<'a> {
     pub(crate) name: String,
     pub(crate) machine: Machine,
-    /// By ELF section index.
+    /// By ELF section index; then come the pieces of some of them.
     pub(crate) sections: Vec<Section<'a>>,
+    pub(crate) pieces: Pieces,
     pub(crate) groups: Vec<Group<'a>>,
     pub(crate) symbols: SymbolTable<'a, Elf>,
     pub(crate) abi_version: Option<u32>,
@@ -112,6 +114,7 @@ impl<'a> ObjectFile<'a> {
             name,
             machine,
             sections: Vec::with_capacity(table.len()),
+            pieces: Pieces::default(),
             groups: Vec::new(),
             symbols,
             abi_version: None,
@@ -125,6 +128,9 @@ impl<'a> ObjectFile<'a> {
             object.parse_group(bytes, header)?;
         }
         object.parse_abi_version()?;
+        for (index, header) in table.iter().enumerate() {
+            object.pieces.split(&mut object.sections, index, header);
+        }
         Ok(object)
     }
 
@@ -250,6 +256,26 @@ impl<'a> ObjectFile<'a> {
         self.symbols
             .symbol_name(LE, symbol)
             .map_err(|_| self.malformed("symbol name"))
+    }
+
+    /// Returns the section that a symbol is in which is defined in the given one, and its offset there. For a section's own symbol
+    /// the addend says what is meant; the offset from a piece to the section's start is then negative.
+    pub(crate) fn piece_of(&self, section: usize, symbol: &ElfSymbol, addend: i64) -> (usize, u64) {
+        let value = symbol.st_value.get(LE);
+        let meant = match symbol.st_type() {
+            elf::STT_SECTION => value.wrapping_add_signed(addend),
+            _ => value,
+        };
+        let (piece, start) = self.pieces.find(section, meant);
+        (piece, value.wrapping_sub(start))
+    }
+
+    /// Tells whether the symbol of that index is a section's own whose meaning depends on the addend.
+    pub(crate) fn needs_addend(&self, index: usize) -> bool {
+        let Some(symbol) = self.symbols.symbols().get(index) else {
+            return false;
+        };
+        symbol.st_type() == elf::STT_SECTION && self.pieces.has(usize::from(symbol.st_shndx.get(LE)))
     }
 
     /// Returns where the symbol of that index is defined; the section index is in bounds.

@@ -104,10 +104,10 @@ impl Search<'_, '_> {
             uses_table |= self.program.machine.uses_table(info as u32);
             match self.followed[number as usize].get_mut(symbol as usize) {
                 Some(followed) if *followed => continue,
-                Some(followed) => *followed = true,
+                Some(followed) => *followed = !object.file.needs_addend(symbol as usize),
                 None => {}
             }
-            self.reach(object.target(symbol)?, Some(number));
+            self.reach(object.target(symbol, relocation.r_addend.get(LE))?, Some(number));
         }
         Ok(uses_table)
     }

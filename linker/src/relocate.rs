@@ -158,13 +158,17 @@ pub(crate) fn relocate(program: &Program<'_>, reachable: &Reachable, layout: &La
     ])
 }
 
-/// Returns the values of an object's symbols, by ELF symbol index: relocations look them up often, in no order.
+/// Returns the values of an object's symbols, by ELF symbol index: relocations look them up often, in no order. Those that have no
+/// value without an addend have none.
 fn symbol_addresses(program: &Program<'_>, layout: &Layout, object: &Object<'_>) -> Vec<Option<u64>> {
     // Symbol 0 is none, and always there.
     let symbols = 0..object.file.symbols.len().max(1) as u32;
     // Symbols that cannot be understood have no value; those that the program refers to were checked before.
     symbols
-        .map(|symbol| layout.address(program, object.target(symbol).ok()?))
+        .map(|symbol| match object.file.needs_addend(symbol as usize) {
+            true => None,
+            false => layout.address(program, object.target(symbol, 0).ok()?),
+        })
         .collect()
 }
 
@@ -226,6 +230,7 @@ impl Relocator<'_, '_> {
         for relocation in object.file.sections[index].relocations {
             let symbol = (relocation.r_info.get(LE) >> 32) as u32;
             let address = symbol_addresses.get(symbol as usize).copied().flatten();
+            let address = address.or_else(|| self.address_with_addend(object, symbol, relocation.r_addend.get(LE)));
             let result = match address {
                 Some(address) => self.relocate_one(object, relocation, address, section_address, bytes),
                 None => Err(RelocationProblem::DiscardedTarget),
@@ -236,6 +241,13 @@ impl Relocator<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    fn address_with_addend(&self, object: &Object<'_>, symbol: u32, addend: i64) -> Option<u64> {
+        if !object.file.needs_addend(symbol as usize) {
+            return None;
+        }
+        self.layout.address(self.program, object.target(symbol, addend).ok()?)
     }
 
     fn relocate_one(
@@ -253,7 +265,7 @@ impl Relocator<'_, '_> {
         let addend = relocation.r_addend.get(LE);
         let table_entry = match machine.table_use(relocation, bytes) {
             TableUse::None => None,
-            table_use => self.find_table_entry(object, symbol, table_use),
+            table_use => self.find_table_entry(object, symbol, addend, table_use),
         };
         let values = Values {
             target: target_address.wrapping_add_signed(addend),
@@ -265,8 +277,8 @@ impl Relocator<'_, '_> {
     }
 
     /// Returns the address of the table entry that a relocation uses, if it cannot do without.
-    fn find_table_entry(&self, object: &Object<'_>, symbol: u32, table_use: TableUse) -> Option<u64> {
-        let target = object.target(symbol).ok()?;
+    fn find_table_entry(&self, object: &Object<'_>, symbol: u32, addend: i64, table_use: TableUse) -> Option<u64> {
+        let target = object.target(symbol, addend).ok()?;
         let is_avoided = table_use == TableUse::Avoidable && self.reachable.is_within(self.program, target);
         if is_avoided {
             None
@@ -287,7 +299,7 @@ impl Relocator<'_, '_> {
             Some(symbol) => object.file.symbol_name(symbol)?,
             None => b"",
         };
-        let symbol = match object.target(symbol)? {
+        let symbol = match object.target(symbol, relocation.r_addend.get(LE))? {
             Target::Local { section, .. } if name.is_empty() => {
                 let (object, index) = self.program.section_owner(section);
                 object.file.sections[index].display_name()

@@ -193,11 +193,9 @@ impl<'a> Program<'a> {
             let definition = match file.symbol_place(index.0, symbol)? {
                 SymbolPlace::Section(section) if file.sections[section].kind == SectionKind::Replaced => None,
                 SymbolPlace::Section(section) => {
+                    let (section, value) = file.piece_of(section, symbol, 0);
                     let section = SectionId(object.first_section + section as u32);
-                    Some(Definition::Section {
-                        section,
-                        value: symbol.st_value.get(LE),
-                    })
+                    Some(Definition::Section { section, value })
                 }
                 SymbolPlace::Absolute => Some(Definition::Absolute(symbol.st_value.get(LE))),
                 SymbolPlace::Common => Some(common_definition(file, symbol)?),
@@ -295,8 +293,8 @@ impl<'a> Object<'a> {
         self.global_symbols.get(index).copied().flatten()
     }
 
-    /// Returns what a relocation with that symbol index refers to.
-    pub(crate) fn target(&self, symbol_index: u32) -> Result<Target, Error> {
+    /// Returns what a relocation with that symbol index and addend refers to. The addend is not part of the target's value.
+    pub(crate) fn target(&self, symbol_index: u32, addend: i64) -> Result<Target, Error> {
         let index = symbol_index as usize;
         let symbol = match self.file.symbols.symbols().get(index) {
             _ if index == 0 => return Ok(Target::Absolute(0)),
@@ -308,10 +306,13 @@ impl<'a> Object<'a> {
             return Ok(Target::Global { symbol: id, is_weak });
         }
         match self.file.symbol_place(index, symbol)? {
-            SymbolPlace::Section(section) => Ok(Target::Local {
-                section: self.section_id(section),
-                value: symbol.st_value.get(LE),
-            }),
+            SymbolPlace::Section(section) => {
+                let (section, value) = self.file.piece_of(section, symbol, addend);
+                Ok(Target::Local {
+                    section: self.section_id(section),
+                    value,
+                })
+            }
             SymbolPlace::Absolute => Ok(Target::Absolute(symbol.st_value.get(LE))),
             SymbolPlace::Undefined | SymbolPlace::Common => Err(self.file.malformed("local symbol")),
         }

@@ -6,6 +6,7 @@ mod support;
 use linker::{Error, ErrorKind, InMemoryOptions, Input, LinkOptions, MemoryImage, RelocationProblem};
 use object::Architecture;
 use object::elf::*;
+use object::write::SymbolSection;
 use support::{Builder, RET, application, link_all};
 
 const BASE: u64 = 0x10_0000_0000;
@@ -269,6 +270,24 @@ fn a_reference_to_a_part_of_an_entry_keeps_it() {
     let code = bytes_at::<8>(&image, "user");
     assert_eq!(code[..2], [0x8b, 0x05]);
     assert_eq!(named_address(&image, &code, 2), BASE + 4);
+}
+
+#[test]
+fn of_mergeable_strings_only_those_are_kept_that_something_refers_to() {
+    let mut object = Builder::new();
+    let strings = object.strings(".rodata.str1.1", b"one\0two\0three\0four\0");
+    object.symbol("three", SymbolSection::Section(strings), 8, STB_LOCAL);
+    let user = object.function("user", &[0; 12]);
+    object
+        .relocation(user, 0, ".rodata.str1.1", R_X86_64_64, 5)
+        .relocation(user, 8, "three", R_X86_64_PC32, -4);
+    let image = link_at(BASE, &object.build(), "user").unwrap();
+    assert_eq!(image.segments[0].bytes, b"two\0three\0");
+    let code = bytes_at::<12>(&image, "user");
+    let start = image.segments[0].address;
+    assert_eq!(code[..8], (start + 1).to_le_bytes(), "within a string");
+    let place = image.address_of("user").unwrap() + 8;
+    assert_eq!(code[8..], ((start + 4).wrapping_sub(4 + place) as u32).to_le_bytes());
 }
 
 #[test]

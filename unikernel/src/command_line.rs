@@ -197,30 +197,36 @@ impl Options {
 
 /// Parses `SIZE@ADDRESS:INTERRUPT`, the form Linux has, with `K` and `M` after a size; more after a second colon is ignored.
 fn parse_mmio_device(value: &[u8]) -> Option<MmioDevice> {
-    let text = core::str::from_utf8(value).ok()?;
-    let (len_bytes, rest) = text.split_once('@')?;
-    let mut fields = rest.split(':');
+    let mut fields = value.split(|byte| b"@:".contains(byte));
     Some(MmioDevice {
+        len_bytes: parse_size(fields.next()?)?,
         address: parse_number(fields.next()?)?,
-        len_bytes: parse_size(len_bytes)?,
         interrupt: u32::try_from(parse_number(fields.next()?)?).ok()?,
     })
 }
 
-fn parse_size(text: &str) -> Option<u64> {
-    let (digits, unit) = match text.as_bytes().last()? {
-        b'K' | b'k' => (&text[..text.len() - 1], 1024),
-        b'M' | b'm' => (&text[..text.len() - 1], 1024 * 1024),
+fn parse_size(text: &[u8]) -> Option<u64> {
+    let (digits, unit) = match text {
+        [digits @ .., b'K' | b'k'] => (digits, 1024),
+        [digits @ .., b'M' | b'm'] => (digits, 1024 * 1024),
         _ => (text, 1),
     };
     parse_number(digits)?.checked_mul(unit)
 }
 
-fn parse_number(text: &str) -> Option<u64> {
-    match text.strip_prefix("0x") {
-        Some(digits) => u64::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
+fn parse_number(text: &[u8]) -> Option<u64> {
+    let (digits, radix) = match text.strip_prefix(b"0x") {
+        Some(digits) => (digits, 16),
+        None => (text, 10),
+    };
+    let add = |number: u64, &byte: &u8| {
+        let digit = char::from(byte).to_digit(radix)?;
+        number.checked_mul(u64::from(radix))?.checked_add(u64::from(digit))
+    };
+    if digits.is_empty() {
+        return None;
     }
+    digits.iter().try_fold(0, add)
 }
 
 /// Splits a line into words.

@@ -75,7 +75,7 @@ fn finish_files() {
 fn install_wasi() {
     let options = OPTIONS.borrow_mut().take().unwrap_or_default();
     let context = Context::new(ContextOptions {
-        platform: Box::new(Machine),
+        platform: Machine,
         memory: guest_memory(),
         arguments: options.arguments,
         environment: options.environment,

@@ -23,6 +23,14 @@ pub enum StdinRead {
     End,
 }
 
+/// The platform of this build. In the kernel it is the bare machine itself, not something behind a table of functions: calls are
+/// direct, and what no function of the program leads to is left out of the image.
+#[cfg(feature = "kernel")]
+pub type Installed = crate::machine::Machine;
+/// The platform of this build: the one that whoever embeds the crate brings.
+#[cfg(not(feature = "kernel"))]
+pub type Installed = alloc::boxed::Box<dyn Platform>;
+
 /// The machine, as the portable layers see it. One thread calls it.
 pub trait Platform {
     /// Returns nanoseconds since an arbitrary start; never goes back.
@@ -51,4 +59,42 @@ pub trait Platform {
 
     /// Ends the program with an exit code. Does not return to the caller.
     fn exit(&mut self, code: u32) -> !;
+}
+
+impl<P: Platform + ?Sized> Platform for alloc::boxed::Box<P> {
+    fn monotonic_ns(&mut self) -> u64 {
+        (**self).monotonic_ns()
+    }
+
+    fn wall_clock_ns(&mut self) -> u64 {
+        (**self).wall_clock_ns()
+    }
+
+    fn fill_entropy(&mut self, seed: &mut [u8; 32]) {
+        (**self).fill_entropy(seed);
+    }
+
+    fn write(&mut self, stream: OutputStream, bytes: &[u8]) {
+        (**self).write(stream, bytes);
+    }
+
+    fn is_terminal(&self, fd: u32) -> bool {
+        (**self).is_terminal(fd)
+    }
+
+    fn read_stdin(&mut self, buffer: &mut [u8]) -> StdinRead {
+        (**self).read_stdin(buffer)
+    }
+
+    fn is_stdin_ready(&mut self) -> bool {
+        (**self).is_stdin_ready()
+    }
+
+    fn wait(&mut self, deadline_ns: Option<u64>) {
+        (**self).wait(deadline_ns);
+    }
+
+    fn exit(&mut self, code: u32) -> ! {
+        (**self).exit(code)
+    }
 }

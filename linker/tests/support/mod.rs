@@ -57,6 +57,16 @@ impl Builder {
         self.section(name, SHT_PROGBITS, SHF_ALLOC, bytes, 1)
     }
 
+    /// Adds a section of mergeable strings; relocations name its symbol as the section.
+    pub fn strings(&mut self, name: &str, bytes: &[u8]) -> SectionId {
+        let kind = SectionKind::ReadOnlyString;
+        let section = self.object.add_section(Vec::new(), name.as_bytes().to_vec(), kind);
+        self.object.append_section_data(section, bytes, 1);
+        self.symbols
+            .insert(name.to_owned(), self.object.section_symbol(section));
+        section
+    }
+
     pub fn zeros(&mut self, name: &str, size_bytes: u64) -> SectionId {
         let section = self
             .object

@@ -2,7 +2,7 @@
 //!
 //! Each reseeding mixes fresh entropy with the generator's own output, so weak entropy never makes it worse.
 
-use crate::platform::Platform;
+use crate::platform::{Installed, Platform};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -26,7 +26,7 @@ impl RandomSource {
     }
 
     /// Fills `buffer` with random bytes.
-    pub fn fill(&mut self, platform: &mut dyn Platform, buffer: &mut [u8]) {
+    pub fn fill(&mut self, platform: &mut Installed, buffer: &mut [u8]) {
         for part in buffer.chunks_mut(RESEED_INTERVAL_BYTES as usize) {
             let len_bytes = part.len() as u64;
             match &mut self.generator {
@@ -37,7 +37,7 @@ impl RandomSource {
         }
     }
 
-    fn reseed(&mut self, platform: &mut dyn Platform) -> &mut ChaCha20Rng {
+    fn reseed(&mut self, platform: &mut Installed) -> &mut ChaCha20Rng {
         let mut seed = [0; 32];
         platform.fill_entropy(&mut seed);
         if let Some(old) = &mut self.generator {

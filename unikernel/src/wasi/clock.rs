@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::errno::Errno;
+use crate::platform::Platform;
 
 /// A clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub fn clock_time_get(context: &mut Context, id: u32, _precision: u64, time: u32
     let now_ns = match Clockid::from_number(id)? {
         Clockid::Realtime => context.platform.wall_clock_ns(),
         Clockid::Monotonic => context.platform.monotonic_ns(),
-        Clockid::CpuTime => context.clock.cpu_time_ns(&mut *context.platform),
+        Clockid::CpuTime => context.clock.cpu_time_ns(&mut context.platform),
     };
     context.memory.write(pointer, now_ns);
     Ok(())

@@ -5,10 +5,11 @@
 
 use super::descriptor_table::{Descriptor, DescriptorKind, DescriptorTable, SocketState};
 use super::errno::Errno;
-use super::guest_memory::GuestMemory;
+use super::guest_memory::{GuestMemory, GuestSlice};
+use super::types::{Fd, Iovec};
 use crate::fs::{self, Device, Mounts, Node, NodeId};
 use crate::net::{Idle, Network};
-use crate::platform::Platform;
+use crate::platform::{Installed, Platform};
 use crate::random::RandomSource;
 use crate::time::Clock;
 use abi::baked_tree::BakedTree;
@@ -18,7 +19,7 @@ use alloc::vec::Vec;
 /// From what a [`Context`] is made.
 pub struct ContextOptions {
     /// The machine.
-    pub platform: Box<dyn Platform>,
+    pub platform: Installed,
     /// Linear memory.
     pub memory: GuestMemory,
     /// Arguments; the first is the program's name.
@@ -44,7 +45,7 @@ pub(crate) struct UnopenedFiles {
 
 /// What WASI calls act on.
 pub struct Context {
-    pub(crate) platform: Box<dyn Platform>,
+    pub(crate) platform: Installed,
     pub(crate) memory: GuestMemory,
     pub(crate) arguments: Vec<Vec<u8>>,
     pub(crate) environment: Vec<Vec<u8>>,
@@ -58,6 +59,20 @@ pub struct Context {
     pub(crate) network: Option<Box<dyn Network>>,
     /// The network was needed and did not come up.
     pub(crate) network_is_down: bool,
+    /// How files are read and written, once a call has opened one.
+    pub(crate) files: Option<Transfer>,
+    /// How sockets are read and written, once there is a network.
+    pub(crate) sockets: Option<Transfer>,
+    /// What is left to do with the network when the program ends.
+    pub(crate) finish_network: Option<fn(&mut Context)>,
+}
+
+/// `fd_read` and `fd_write` on one kind of descriptor. What makes descriptors of that kind installs it in the [`Context`], so that a
+/// program which cannot make any does not contain the functions.
+#[derive(Clone, Copy)]
+pub(crate) struct Transfer {
+    pub(crate) read: fn(&mut Context, Fd, GuestSlice<Iovec>) -> Result<u32, Errno>,
+    pub(crate) write: fn(&mut Context, Fd, GuestSlice<Iovec>) -> Result<u32, Errno>,
 }
 
 impl Context {
@@ -70,10 +85,13 @@ impl Context {
     pub fn new(options: ContextOptions) -> Result<Self, Errno> {
         let mut platform = options.platform;
         let mut context = Context {
-            clock: Clock::start(&mut *platform),
+            clock: Clock::start(&mut platform),
             network_words: options.network_words,
             network: None,
             network_is_down: false,
+            files: None,
+            sockets: None,
+            finish_network: None,
             platform,
             memory: options.memory,
             arguments: options.arguments,
@@ -169,7 +187,7 @@ impl Context {
                 Idle::Until(None) => {}
             }
         }
-        self.clock.wait(&mut *self.platform, wake_ns);
+        self.clock.wait(&mut self.platform, wake_ns);
         if let Some(network) = self.network.as_deref_mut() {
             network.poll(self.platform.monotonic_ns());
         }
@@ -180,11 +198,17 @@ impl Context {
         self.mounts.finish();
     }
 
-    /// Makes files durable, closes all sockets and waits, though not for ever, until their peers have what was sent: the end of
-    /// the program.
+    /// Makes files durable and ends connections: the end of the program.
     pub(crate) fn finish(&mut self) {
-        const PATIENCE_NS: u64 = 5_000_000_000;
         self.finish_files();
+        if let Some(finish_network) = self.finish_network {
+            finish_network(self);
+        }
+    }
+
+    /// Closes all sockets and waits, though not for ever, until their peers have what was sent.
+    pub(crate) fn finish_network(&mut self) {
+        const PATIENCE_NS: u64 = 5_000_000_000;
         let end_ns = self.platform.monotonic_ns().saturating_add(PATIENCE_NS);
         if let Some(network) = self.network.as_deref_mut() {
             network.close_all();

@@ -6,6 +6,7 @@ use super::descriptor_table::DescriptorKind;
 use super::errno::Errno;
 use super::types::Fd;
 use crate::fs::Node;
+use crate::platform::Platform;
 
 /// The number of the last kind of advice.
 const LAST_ADVICE: u32 = 5;

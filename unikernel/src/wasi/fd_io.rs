@@ -4,16 +4,15 @@
 //! used where they lie: nothing is copied on the way to or from a file or stream. Read first: [`fd_write`]. Limits: the lengths
 //! of one call's buffers add up to less than 4 GiB.
 
-use super::context::Context;
+use super::context::{Context, Transfer};
 use super::descriptor_table::DescriptorKind;
 use super::errno::Errno;
 use super::guest_memory::{GuestMemory, GuestPtr, GuestSlice};
-use super::socket::transfer;
-use super::types::{Iovec, Whence, fdflags};
+use super::types::{Fd, Iovec, Whence, fdflags};
 use crate::fs::memory_fs::content::MAX_FILE_BYTES;
 use crate::fs::node::WriteAt;
 use crate::fs::{Device, Mounts, Node};
-use crate::platform::{OutputStream, StdinRead};
+use crate::platform::{OutputStream, Platform, StdinRead};
 
 /// Reads from `fd` into `buffers` and writes the number of bytes, which is 0 at the end.
 ///
@@ -26,15 +25,9 @@ pub fn fd_read(context: &mut Context, fd: u32, buffers: u32, buffer_count: u32, 
         return Err(Errno::Badf);
     }
     let is_nonblocking = descriptor.is_nonblocking();
-    let count = match &mut descriptor.kind {
-        DescriptorKind::File { node, offset } => {
-            let count = read_file(&mut context.mounts, &mut context.memory, *node, *offset, buffers)?;
-            *offset += u64::from(count);
-            count
-        }
-        &mut DescriptorKind::Device(device) => read_device(context, device, is_nonblocking, buffers)?,
-        DescriptorKind::Socket(_) => transfer::read(context, fd, buffers)?,
-        DescriptorKind::Directory { .. } => return Err(Errno::Badf),
+    let count = match descriptor.kind {
+        DescriptorKind::Device(device) => read_device(context, device, is_nonblocking, buffers)?,
+        _ => (transfer_of(context, fd)?.read)(context, fd, buffers)?,
     };
     context.memory.write(nread, count);
     Ok(())
@@ -74,27 +67,55 @@ pub fn fd_write(context: &mut Context, fd: u32, buffers: u32, buffer_count: u32,
     if !descriptor.can_write {
         return Err(Errno::Badf);
     }
-    let (flags, appends) = (descriptor.flags, descriptor.appends());
-    let count = match &mut descriptor.kind {
-        DescriptorKind::File { node, offset } => {
-            let at = if appends {
-                WriteAt::End
-            } else {
-                WriteAt::Offset(*offset)
-            };
-            let now_ns = context.platform.wall_clock_ns();
-            let written = write_file(&mut context.mounts, &context.memory, *node, at, buffers, now_ns)?;
-            *offset = written.end.unwrap_or(*offset);
-            let node = *node;
-            synchronise(&mut context.mounts, node, flags)?;
-            written.count
-        }
-        &mut DescriptorKind::Device(device) => write_device(context, device, buffers)?,
-        DescriptorKind::Socket(_) => transfer::write(context, fd, buffers)?,
-        DescriptorKind::Directory { .. } => return Err(Errno::Badf),
+    let count = match descriptor.kind {
+        DescriptorKind::Device(device) => write_device(context, device, buffers)?,
+        _ => (transfer_of(context, fd)?.write)(context, fd, buffers)?,
     };
     context.memory.write(nwritten, count);
     Ok(())
+}
+
+fn transfer_of(context: &Context, fd: Fd) -> Result<Transfer, Errno> {
+    match context.descriptors.get(fd)?.kind {
+        DescriptorKind::File { .. } => context.files.ok_or(Errno::Badf),
+        // A socket that is yet to listen does not need a network to be there.
+        DescriptorKind::Socket(_) => context.sockets.ok_or(Errno::Notconn),
+        DescriptorKind::Device(_) | DescriptorKind::Directory { .. } => Err(Errno::Badf),
+    }
+}
+
+/// `fd_read` and `fd_write` on a file.
+pub(super) const FILE_TRANSFER: Transfer = Transfer {
+    read: read_at_offset,
+    write: write_at_offset,
+};
+
+fn read_at_offset(context: &mut Context, fd: Fd, buffers: GuestSlice<Iovec>) -> Result<u32, Errno> {
+    let DescriptorKind::File { node, offset } = &mut context.descriptors.get_mut(fd)?.kind else {
+        return Err(Errno::Badf);
+    };
+    let count = read_file(&mut context.mounts, &mut context.memory, *node, *offset, buffers)?;
+    *offset += u64::from(count);
+    Ok(count)
+}
+
+fn write_at_offset(context: &mut Context, fd: Fd, buffers: GuestSlice<Iovec>) -> Result<u32, Errno> {
+    let descriptor = context.descriptors.get_mut(fd)?;
+    let (flags, appends) = (descriptor.flags, descriptor.appends());
+    let DescriptorKind::File { node, offset } = &mut descriptor.kind else {
+        return Err(Errno::Badf);
+    };
+    let at = if appends {
+        WriteAt::End
+    } else {
+        WriteAt::Offset(*offset)
+    };
+    let now_ns = context.platform.wall_clock_ns();
+    let written = write_file(&mut context.mounts, &context.memory, *node, at, buffers, now_ns)?;
+    *offset = written.end.unwrap_or(*offset);
+    let node = *node;
+    synchronise(&mut context.mounts, node, flags)?;
+    Ok(written.count)
 }
 
 /// Writes `buffers` to `fd` at `offset`; the descriptor's own offset stays. As on Linux, a descriptor in append mode writes at
@@ -296,7 +317,7 @@ fn read_device(
             Device::Zero => context.memory.bytes_mut(slice).fill(0),
             Device::Random => context
                 .random
-                .fill(&mut *context.platform, context.memory.bytes_mut(slice)),
+                .fill(&mut context.platform, context.memory.bytes_mut(slice)),
             Device::Stdin => return read_stdin(context, is_nonblocking, slice),
             Device::Stdout | Device::Stderr => return Err(Errno::Badf),
         }

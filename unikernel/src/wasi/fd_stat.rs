@@ -6,7 +6,7 @@ use super::errno::Errno;
 use super::types::{Fdstat, Filestat, Filetype, check_flags, fdflags, fstflags};
 use super::{rights, types};
 use crate::fs::{Device, Metadata, Node, NodeKind};
-use crate::platform::Platform;
+use crate::platform::{Installed, Platform};
 
 /// Writes the attributes of a descriptor.
 ///
@@ -15,12 +15,12 @@ use crate::platform::Platform;
 pub fn fd_fdstat_get(context: &mut Context, fd: u32, stat: u32) -> Result<(), Errno> {
     let pointer = context.memory.pointer::<types::Block<24>>(stat)?;
     let descriptor = context.descriptors.get(fd)?;
-    let fdstat = describe(descriptor, &*context.platform);
+    let fdstat = describe(descriptor, &context.platform);
     context.memory.write(pointer, fdstat.to_bytes());
     Ok(())
 }
 
-fn describe(descriptor: &Descriptor, platform: &dyn Platform) -> Fdstat {
+fn describe(descriptor: &Descriptor, platform: &Installed) -> Fdstat {
     let filetype = match &descriptor.kind {
         &DescriptorKind::Device(device) => device_filetype(device, platform),
         DescriptorKind::File { .. } => Filetype::RegularFile,
@@ -107,7 +107,7 @@ pub fn fd_filestat_get(context: &mut Context, fd: u32, stat: u32) -> Result<(), 
 /// `Errno::Badf`, and what the file system reports.
 pub fn open_filestat(context: &mut Context, fd: u32) -> Result<Filestat, Errno> {
     match context.descriptors.get(fd)?.kind {
-        DescriptorKind::Device(device) => Ok(Filestat::without_file(device_filetype(device, &*context.platform))),
+        DescriptorKind::Device(device) => Ok(Filestat::without_file(device_filetype(device, &context.platform))),
         DescriptorKind::Socket(ref socket) => Ok(Filestat::without_file(socket_filetype(socket))),
         DescriptorKind::File { node, .. } | DescriptorKind::Directory { node, .. } => {
             let metadata = context.mounts.get(node.mount).metadata(node.id)?;
@@ -208,7 +208,7 @@ pub(super) const fn filetype(kind: NodeKind) -> Filetype {
 }
 
 /// A standard stream is a character device exactly if it is a terminal: this is how programs tell.
-fn device_filetype(device: Device, platform: &dyn Platform) -> Filetype {
+fn device_filetype(device: Device, platform: &Installed) -> Filetype {
     let fd = match device {
         Device::Null | Device::Zero | Device::Random => return Filetype::CharacterDevice,
         Device::Stdin => 0,

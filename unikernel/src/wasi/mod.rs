@@ -31,7 +31,7 @@ pub mod process;
 pub mod random;
 pub mod rights;
 pub mod socket;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "kernel")))]
 mod tests;
 pub mod types;
 

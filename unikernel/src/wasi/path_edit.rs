@@ -10,6 +10,7 @@ use super::path_open::{resolve, resolve_second};
 use super::types::{LOOKUP_SYMLINK_FOLLOW, check_flags};
 use crate::fs::path::{FinalSymlink, Resolved};
 use crate::fs::{Found, NewNode, NodeKind};
+use crate::platform::Platform;
 
 /// Makes a directory.
 ///

@@ -5,9 +5,10 @@ use super::descriptor_table::{Descriptor, DescriptorKind};
 use super::errno::Errno;
 use super::guest_memory::{GuestPtr, GuestSlice};
 use super::types::{Fd, LOOKUP_SYMLINK_FOLLOW, check_flags, fdflags, oflags};
-use super::{preopens, rights};
+use super::{fd_io, preopens, rights};
 use crate::fs::path::{self, FinalSymlink, Resolved};
 use crate::fs::{NewNode, Node, NodeId, NodeKind};
+use crate::platform::Platform;
 
 /// Resolves the path at `path` below the directory `fd` and returns it with the number of its file system.
 ///
@@ -176,6 +177,7 @@ fn open_node(
     let kind = if is_directory {
         DescriptorKind::Directory { node, preopen: None }
     } else {
+        context.files = Some(fd_io::FILE_TRANSFER);
         DescriptorKind::File { node, offset: 0 }
     };
     let descriptor = Descriptor {

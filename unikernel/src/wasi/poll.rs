@@ -12,6 +12,7 @@ use super::guest_memory::GuestValue;
 use super::types::{Block, EVENT_FD_READWRITE_HANGUP, Fd, SUBSCRIPTION_CLOCK_ABSTIME};
 use crate::fs::Device;
 use crate::net::Direction;
+use crate::platform::Platform;
 
 /// What a subscription waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use crate::command_line::Mount;
 use crate::fs::device_fs::{self, DeviceFs};
 use crate::fs::memory_fs::MemoryFs;
 use crate::fs::{Node, NodeId};
-use crate::platform::OutputStream;
+use crate::platform::{OutputStream, Platform};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::errno::Errno;
+use crate::platform::Platform;
 
 /// Ends the program, once the peers of its sockets have what was sent.
 pub fn proc_exit(context: &mut Context, code: u32) -> ! {

@@ -11,6 +11,6 @@ pub fn random_get(context: &mut Context, buf: u32, buf_len: u32) -> Result<(), E
     let slice = context.memory.slice::<u8>(buf, buf_len)?;
     context
         .random
-        .fill(&mut *context.platform, context.memory.bytes_mut(slice));
+        .fill(&mut context.platform, context.memory.bytes_mut(slice));
     Ok(())
 }

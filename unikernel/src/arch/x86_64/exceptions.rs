@@ -17,7 +17,6 @@ const DOUBLE_FAULT: u64 = 8;
 
 /// The registers at an exception, as `vectors.s` and the CPU push them.
 #[repr(C)]
-#[derive(Debug)]
 pub struct ExceptionFrame {
     rax: u64,
     rbx: u64,
@@ -64,11 +63,13 @@ extern "C" fn handle_exception(frame: &ExceptionFrame) -> ! {
             accessed: fault_address,
         });
     }
-    panic!(
-        "exception {} (error code {:#x}) at {:#x}, address {:#x}\n{frame:#x?}",
+    crate::panic::report(format_args!(
+        "exception {} (error code {:#x}) at {:#x}, address {:#x}, stack {:#x}, frame {:#x}",
         frame.vector,
         frame.error_code,
         frame.rip,
-        fault_address.unwrap_or(0)
-    );
+        fault_address.unwrap_or(0),
+        frame.rsp,
+        frame.rbp
+    ))
 }

@@ -117,7 +117,9 @@ impl TransmitQueue {
         buffer.copy_from_slice(bytes);
         // SAFETY: the buffer stays in place and untouched until `reclaim` has popped it, for its bit is set from here on.
         let token = unsafe { self.queue.add(&[buffer], &mut []) };
-        let token = token.expect("each buffer has a descriptor of its own");
+        let Ok(token) = token else {
+            unreachable!("each buffer has a descriptor of its own");
+        };
         self.pending[index] = Pending {
             token,
             len_bytes: bytes.len(),

@@ -4,8 +4,9 @@
 //! of them. What does not work (no card, a word of the command line that makes no sense, no lease) is said once on standard error;
 //! every call that needs the network then gets an errno.
 
+use super::transfer;
 use crate::net::{Configuration, Family, Network, SocketId, SocketKind};
-use crate::platform::OutputStream;
+use crate::platform::{OutputStream, Platform};
 use crate::wasi::context::Context;
 use crate::wasi::errno::Errno;
 use alloc::boxed::Box;
@@ -59,10 +60,10 @@ fn bring_up(context: &mut Context) -> Result<(), String> {
         .filter_map(|word| core::str::from_utf8(word).ok());
     let configuration = Configuration::parse(words).map_err(|error| format!("{error}"))?;
     let mut seed = [0; 16];
-    context.random.fill(&mut *context.platform, &mut seed);
+    context.random.fill(&mut context.platform, &mut seed);
     let seed = [0, 8].map(|start| u64::from_le_bytes(core::array::from_fn(|index| seed[start + index])));
     let now_ns = context.platform.monotonic_ns();
-    context.network = Some(card::attach(&configuration, seed, now_ns)?);
+    install(context, card::attach(&configuration, seed, now_ns)?);
     loop {
         let now_ns = context.platform.monotonic_ns();
         let Some(network) = context.network.as_deref_mut() else {
@@ -107,4 +108,6 @@ pub fn listen(context: &mut Context, index: usize) -> Result<SocketId, Errno> {
 /// Installs a network in place of the machine's card.
 pub fn install(context: &mut Context, network: Box<dyn Network>) {
     context.network = Some(network);
+    context.sockets = Some(transfer::TRANSFER);
+    context.finish_network = Some(Context::finish_network);
 }

@@ -13,6 +13,7 @@
 
 use super::attach;
 use crate::net::{Family, NetError};
+use crate::platform::Platform;
 use crate::wasi::context::Context;
 use crate::wasi::errno::Errno;
 use crate::wasi::guest_memory::{GuestMemory, GuestPtr, GuestSlice, GuestValue};

@@ -27,6 +27,7 @@ use super::guest_memory::GuestMemory;
 use super::preopens;
 use super::types::{Fd, check_flags, fdflags};
 use crate::net::{Family, NetError, Network, SocketId, SocketKind, SocketOptions};
+use crate::platform::Platform;
 use address::{AddressForm, GuestAddress};
 use core::net::SocketAddr;
 

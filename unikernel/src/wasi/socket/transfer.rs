@@ -3,7 +3,7 @@
 use super::address::{AddressForm, GuestAddress};
 use super::{Timeout, block, is_stream, network, open_socket, socket};
 use crate::net::{NetError, Network, SocketId};
-use crate::wasi::context::Context;
+use crate::wasi::context::{Context, Transfer};
 use crate::wasi::errno::Errno;
 use crate::wasi::fd_io::check_buffers;
 use crate::wasi::guest_memory::{GuestMemory, GuestSlice};
@@ -136,11 +136,11 @@ fn receive_from(
     Ok(())
 }
 
-/// Receives into buffers that are checked: `fd_read` on a socket.
-///
-/// # Errors
-/// As [`sock_recv`].
-pub fn read(context: &mut Context, fd: Fd, buffers: GuestSlice<Iovec>) -> Result<u32, Errno> {
+/// `fd_read` and `fd_write` on a socket.
+pub(super) const TRANSFER: Transfer = Transfer { read, write };
+
+/// Receives into buffers that are checked.
+fn read(context: &mut Context, fd: Fd, buffers: GuestSlice<Iovec>) -> Result<u32, Errno> {
     let socket = open_socket(context, fd)?;
     receive(context, fd, socket, buffers, 0).map(|reception| reception.len_bytes)
 }
@@ -294,11 +294,8 @@ pub fn sock_send_to(
     Ok(())
 }
 
-/// Sends buffers that are checked: `fd_write` on a socket.
-///
-/// # Errors
-/// As [`sock_send`].
-pub fn write(context: &mut Context, fd: Fd, buffers: GuestSlice<Iovec>) -> Result<u32, Errno> {
+/// Sends buffers that are checked.
+fn write(context: &mut Context, fd: Fd, buffers: GuestSlice<Iovec>) -> Result<u32, Errno> {
     let socket = open_socket(context, fd)?;
     send(context, fd, socket, buffers, None)
 }
