@@ -94,6 +94,11 @@ impl<'a> Archive<'a> {
         Ok(())
     }
 
+    /// Returns the archive's name.
+    pub(crate) fn name(&self) -> &'a str {
+        self.name
+    }
+
     /// Returns name and bytes of the member that defines `symbol`, unless there is none or it was taken before.
     pub(crate) fn take_member(&mut self, symbol: &[u8]) -> Result<Option<Member<'a>>, Error> {
         let Some(&key) = self.definitions.get(symbol) else {

@@ -44,7 +44,7 @@ pub(crate) fn encode_contents(program: &Program<'_>, layout: &Layout) -> Vec<u8>
 
 fn owner<'a>(program: &'a Program<'_>, content: Content) -> Owner<'a> {
     match content {
-        Content::Section(id) => Owner::Input(&program.section_owner(id).0.file.name),
+        Content::Section(id) => Owner::Input(program.section_owner(id).0.input),
         Content::Blob(position) => Owner::Blob(&program.blobs[position as usize].symbol),
         Content::AddressTable | Content::TrapFunctions | Content::Common(_) => Owner::Linker,
     }

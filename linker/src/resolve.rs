@@ -31,6 +31,8 @@ const BOUNDARIES: [(&str, Boundary); 6] = [
 /// An object of the program.
 #[derive(Debug)]
 pub(crate) struct Object<'a> {
+    /// Name of the input that the object is or is a member of.
+    pub(crate) input: &'a str,
     pub(crate) file: ObjectFile<'a>,
     first_section: u32,
     /// By ELF symbol index; `None` for local symbols.
@@ -89,7 +91,7 @@ pub(crate) fn resolve<'a>(parts: &Parts<'a>) -> Result<Program<'a>, Error> {
         if archive::is_archive(input.bytes) {
             archives.push(Archive::parse(input.name, input.bytes)?);
         } else {
-            program.add_object(input.name.to_owned(), input.bytes)?;
+            program.add_object(input.name, input.name.to_owned(), input.bytes)?;
         }
     }
     for root in &parts.roots {
@@ -101,7 +103,7 @@ pub(crate) fn resolve<'a>(parts: &Parts<'a>) -> Result<Program<'a>, Error> {
         let name = program.symbols.get(wanted).name;
         for archive in &mut archives {
             if let Some((name, bytes)) = archive.take_member(name)? {
-                program.add_object(name, bytes)?;
+                program.add_object(archive.name(), name, bytes)?;
                 break;
             }
         }
@@ -131,7 +133,7 @@ impl<'a> Program<'a> {
         Ok(())
     }
 
-    fn add_object(&mut self, name: String, bytes: &'a [u8]) -> Result<(), Error> {
+    fn add_object(&mut self, input: &'a str, name: String, bytes: &'a [u8]) -> Result<(), Error> {
         if !bytes.starts_with(&elf::ELFMAG) {
             return Err(ErrorKind::UnknownFormat { input: name }.into());
         }
@@ -150,6 +152,7 @@ impl<'a> Program<'a> {
             .extend((0..file.sections.len()).map(|index| (object_number, index as u32)));
         let global_symbols = Vec::with_capacity(file.symbols.len());
         self.objects.push(Object {
+            input,
             file,
             first_section,
             global_symbols,

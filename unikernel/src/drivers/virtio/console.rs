@@ -27,7 +27,8 @@ const PORT_COUNT: u32 = 4;
 
 const CONTROL_RECEIVE_QUEUE: u16 = 2;
 const CONTROL_TRANSMIT_QUEUE: u16 = 3;
-const CONTROL_QUEUE_LEN: usize = 16;
+/// As long as the queues for sending, so that they share their code.
+const CONTROL_QUEUE_LEN: usize = QUEUE_LEN;
 const CONTROL_BUFFER_LEN_BYTES: usize = 64;
 const STDIN_QUEUE_LEN: usize = 4;
 const STDIN_BUFFER_LEN_BYTES: usize = 4096;
