@@ -13,6 +13,7 @@
 pub mod arena;
 #[path = "../../src/bake.rs"]
 pub mod bake;
+mod clock;
 pub mod code_map;
 pub mod error;
 pub mod exception;

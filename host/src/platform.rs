@@ -5,9 +5,10 @@
 //!
 //! Read first: [`LinuxPlatform`].
 
+use crate::clock::MonotonicClock;
 use crate::trap::{Outcome, leave};
 use std::io::{self, IsTerminal};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 use unikernel::platform::{OutputStream, Platform, StdinRead};
 
 const NS_PER_SECOND: u64 = 1_000_000_000;
@@ -15,7 +16,7 @@ const NS_PER_SECOND: u64 = 1_000_000_000;
 /// The machine that this process is.
 #[derive(Debug)]
 pub struct LinuxPlatform {
-    start: Instant,
+    clock: MonotonicClock,
     /// Whether standard input has ended.
     stdin_ended: bool,
     /// Whether the program found standard input empty since it last waited.
@@ -26,7 +27,7 @@ impl LinuxPlatform {
     /// Makes a platform whose monotonic clock starts now.
     pub fn new() -> LinuxPlatform {
         LinuxPlatform {
-            start: Instant::now(),
+            clock: MonotonicClock::start(),
             stdin_ended: false,
             wants_stdin: false,
         }
@@ -41,7 +42,7 @@ impl Default for LinuxPlatform {
 
 impl Platform for LinuxPlatform {
     fn monotonic_ns(&mut self) -> u64 {
-        self.start.elapsed().as_nanos() as u64
+        self.clock.now_ns()
     }
 
     fn wall_clock_ns(&mut self) -> u64 {

@@ -2,7 +2,7 @@
 //!
 //! Portable layers, from the top: [`wasi`] (the functions that programs import), [`fs`], [`net`], [`random`] and [`time`] (what
 //! these act on), [`platform`] (what all of them need from the machine). They know only the `Platform` trait, so they run, are
-//! tested and are timed in a Linux process as well. [`command_line`] is portable too.
+//! tested and are timed in a Linux process as well. [`command_line`] and [`counter_clock`] are portable too.
 //!
 //! Below that border, with the feature `kernel`: `kernel_main` (the entry) and `machine` (the `Platform` of the bare machine),
 //! then `runtime` (what compiled code stands on), `drivers`, `memory` and `arch`, each using only what is named after it.
@@ -16,6 +16,7 @@ extern crate boot as _;
 extern crate std;
 
 pub mod command_line;
+pub mod counter_clock;
 #[allow(
     unsafe_code,
     reason = "it reads the frames of compiled code, and finds references there"

@@ -7,6 +7,7 @@
 use super::kvm_clock::{self, Reading};
 use super::pit::{self, Sample};
 use super::{SingleCore, cpu, host_clock, real_time_clock};
+use crate::counter_clock::CounterClock;
 
 const CPUID_TSC_RATIO: u32 = 0x15;
 /// Where nothing tells, QEMU's emulated counter, which counts nanoseconds, is the best guess.
@@ -18,14 +19,15 @@ const FIRST_MEASUREMENT_TICKS: u64 = pit::FREQUENCY_HZ / 100;
 /// The second one is made when so much time has passed. Later the rounds of the timer could no longer be counted.
 const SECOND_MEASUREMENT_NS: core::ops::Range<u64> = 4_000_000_000..40_000_000_000;
 
-/// The rate of the counter, and a moment from which on it holds.
+/// The rate of the counter, and the clock that goes by it.
 #[derive(Clone, Copy)]
 struct Rate {
     frequency_hz: u64,
-    from_ticks: u64,
-    from_ns: u64,
+    clock: CounterClock,
     /// The sample from which a second measurement counts, until that is made.
     measured_from: Option<Sample>,
+    /// What the counter shows when that is to be looked at.
+    due_ticks: u64,
 }
 
 static RATE: SingleCore<Option<Rate>> = SingleCore::new(None);
@@ -43,21 +45,26 @@ impl Rate {
                 (frequency_hz, Some(sample))
             }),
         };
-        Rate {
+        let mut rate = Rate {
             frequency_hz,
-            from_ticks: start_ticks,
-            from_ns: 0,
-            measured_from,
+            clock: CounterClock::new(start_ticks, 0, frequency_hz),
+            measured_from: None,
+            due_ticks: u64::MAX,
+        };
+        if let Some(sample) = measured_from {
+            rate.measure_again_after(sample);
         }
+        rate
     }
 
-    fn ns_at(&self, ticks: u64) -> u64 {
-        let elapsed = ticks.saturating_sub(self.from_ticks);
-        self.from_ns
-            .saturating_add(scale(elapsed, NS_PER_SECOND, self.frequency_hz))
+    fn measure_again_after(&mut self, sample: Sample) {
+        let delay = scale(SECOND_MEASUREMENT_NS.start, self.frequency_hz, NS_PER_SECOND);
+        self.measured_from = Some(sample);
+        self.due_ticks = sample.time_stamp.saturating_add(delay);
     }
 
-    /// Measures again if it is time to.
+    /// Measures again, now that it is time to.
+    #[cold]
     fn refine(&mut self, now_ticks: u64) {
         let Some(from) = self.measured_from else { return };
         let elapsed_ns = scale(
@@ -65,22 +72,20 @@ impl Rate {
             NS_PER_SECOND,
             self.frequency_hz,
         );
-        if elapsed_ns < SECOND_MEASUREMENT_NS.start {
-            return;
-        }
         let sample = Sample::take();
         if elapsed_ns >= SECOND_MEASUREMENT_NS.end {
-            self.measured_from = Some(sample);
+            self.measure_again_after(sample);
             return;
         }
         let elapsed_ticks = sample.time_stamp.saturating_sub(from.time_stamp);
         let estimate = scale(elapsed_ticks, pit::FREQUENCY_HZ, self.frequency_hz);
         let timer_ticks = nearest_with_phase(estimate, sample.ticks_since(from));
+        let frequency_hz = scale(elapsed_ticks, pit::FREQUENCY_HZ, timer_ticks).max(1);
         *self = Rate {
-            frequency_hz: scale(elapsed_ticks, pit::FREQUENCY_HZ, timer_ticks).max(1),
-            from_ticks: now_ticks,
-            from_ns: self.ns_at(now_ticks),
+            frequency_hz,
+            clock: CounterClock::new(now_ticks, self.clock.ns_at(now_ticks), frequency_hz),
             measured_from: None,
+            due_ticks: u64::MAX,
         };
     }
 }
@@ -125,12 +130,24 @@ fn with_rate<T>(read: impl FnOnce(&mut Rate) -> T) -> T {
 /// Returns nanoseconds since the first call, which needs no frequency and costs nothing.
 pub fn monotonic_ns() -> u64 {
     let now = cpu::time_stamp();
+    match &*RATE.borrow_mut() {
+        Some(rate) if now < rate.due_ticks => return rate.clock.ns_at(now),
+        _ => {}
+    }
+    monotonic_ns_of_a_new_rate(now)
+}
+
+/// Finds out the rate, or a better one.
+#[cold]
+fn monotonic_ns_of_a_new_rate(now: u64) -> u64 {
     if *START.borrow_mut().get_or_insert(now) == now {
         return 0;
     }
     with_rate(|rate| {
-        rate.refine(now);
-        rate.ns_at(now)
+        if now >= rate.due_ticks {
+            rate.refine(now);
+        }
+        rate.clock.ns_at(now)
     })
 }
 
@@ -146,7 +163,7 @@ pub fn wall_clock_ns() -> u64 {
                 let date_ns = real_time_clock::read_seconds().unwrap_or(0) * NS_PER_SECOND;
                 (cpu::time_stamp(), date_ns)
             });
-        (with_rate(|rate| rate.ns_at(ticks)), date_ns)
+        (with_rate(|rate| rate.clock.ns_at(ticks)), date_ns)
     });
     date_ns.saturating_add(now_ns).saturating_sub(then_ns)
 }
