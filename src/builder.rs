@@ -4,6 +4,7 @@
 
 use crate::error::{Error, ErrorKind};
 use crate::kernel;
+use crate::memory_floor::MemoryFloor;
 use crate::module_facts::ModuleFacts;
 use crate::object_cache::ObjectCache;
 use abi::baked_tree;
@@ -23,9 +24,8 @@ pub struct Unikernel {
     pub image: Vec<u8>,
     /// What is where in it, if asked for.
     pub link_map: Option<LinkMap>,
-    /// The least RAM in which it can start, in bytes: the loaded image and the minimum sizes of its linear memories. What the
-    /// kernel needs besides is a few MiB.
-    pub minimum_memory_bytes: u64,
+    /// The least RAM in which it starts.
+    pub memory_floor: MemoryFloor,
 }
 
 /// What an image is made of besides the module. Every option has a default.
@@ -129,7 +129,7 @@ impl UnikernelBuilder {
         self
     }
 
-    /// Refuses a module whose linear memories do not fit into so much RAM, in bytes. Default: no limit.
+    /// Refuses a module that cannot start in so much RAM, in bytes. Default: no limit.
     pub fn memory_bytes(mut self, memory_bytes: u64) -> Self {
         self.memory_bytes = Some(memory_bytes);
         self
@@ -146,10 +146,17 @@ impl UnikernelBuilder {
     /// # Errors
     /// See [`ErrorKind`].
     pub fn build(mut self, wasm: &[u8]) -> Result<Unikernel, Error> {
+        // What does not parse is left to the compiler, whose messages are better.
         let facts = ModuleFacts::read(wasm);
-        if let Some(facts) = &facts {
-            self.check(facts)?;
+        if let Some(facts) = facts.as_ref().filter(|facts| !facts.has_entry_point) {
+            return Err(ErrorKind::NoEntryPoint {
+                function_exports: facts.function_exports.clone(),
+            }
+            .into());
         }
+        let linear_memory_bytes = facts.map_or(0, |facts| facts.minimum_memory_bytes);
+        // What is certain already need not be compiled first.
+        self.check_memory(&MemoryFloor::new(0, self.stack_size_bytes, linear_memory_bytes))?;
         let object = match &self.object_cache {
             Some(cache) => cache.compile(wasm, &self.compile)?,
             None => wasm2obj::compile(wasm, &self.compile)?.bytes,
@@ -157,7 +164,7 @@ impl UnikernelBuilder {
         self.link.blobs = vec![
             Blob {
                 symbol: symbols::CONFIGURATION.to_owned(),
-                bytes: self.encode_configuration()?,
+                bytes: self.encode_configuration(linear_memory_bytes)?,
                 alignment: CONFIGURATION_ALIGNMENT,
             },
             Blob {
@@ -176,32 +183,23 @@ impl UnikernelBuilder {
         let image = linker::link(&inputs, &self.link)?;
         let sizes = image.sizes;
         let loaded_bytes = sizes.read_only_bytes + sizes.text_bytes + sizes.data_bytes + sizes.zero_initialized_bytes;
-        let linear_bytes = facts.map_or(0, |facts| facts.minimum_memory_bytes);
+        let memory_floor = MemoryFloor::new(loaded_bytes, self.stack_size_bytes, linear_memory_bytes);
+        self.check_memory(&memory_floor)?;
         Ok(Unikernel {
             image: image.bytes,
             link_map: image.link_map,
-            minimum_memory_bytes: loaded_bytes.saturating_add(linear_bytes),
+            memory_floor,
         })
     }
 
-    fn check(&self, facts: &ModuleFacts) -> Result<(), Error> {
-        if !facts.has_entry_point {
-            return Err(ErrorKind::NoEntryPoint {
-                function_exports: facts.function_exports.clone(),
-            }
-            .into());
-        }
+    fn check_memory(&self, floor: &MemoryFloor) -> Result<(), Error> {
         match self.memory_bytes {
-            Some(memory_bytes) if facts.minimum_memory_bytes >= memory_bytes => Err(ErrorKind::MemoryTooLarge {
-                needed_bytes: facts.minimum_memory_bytes,
-                memory_bytes,
-            }
-            .into()),
-            _ => Ok(()),
+            Some(memory_bytes) => floor.check(memory_bytes),
+            None => Ok(()),
         }
     }
 
-    fn encode_configuration(&self) -> Result<Vec<u8>, Error> {
+    fn encode_configuration(&self, linear_memory_bytes: u64) -> Result<Vec<u8>, Error> {
         let mut bytes = Vec::new();
         for argument in &self.arguments {
             check_string("argument", argument)?;
@@ -224,6 +222,7 @@ impl UnikernelBuilder {
         if let Some(size_bytes) = self.stack_size_bytes {
             write_record(&mut bytes, Tag::StackSize, &size_bytes.to_le_bytes());
         }
+        write_record(&mut bytes, Tag::LinearMemorySize, &linear_memory_bytes.to_le_bytes());
         for word in &self.kernel_options {
             write_record(&mut bytes, Tag::KernelOption, word.as_bytes());
         }

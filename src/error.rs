@@ -49,14 +49,14 @@ pub enum ErrorKind {
     /// The module imports what neither WASI preview 1 nor a linked object supplies.
     #[error("{}", ImportList(.0))]
     UnknownImports(Vec<UnknownImport>),
-    /// The linear memories do not fit into the machine.
+    /// The machine is too small for the program to start.
     #[error(
-        "the module needs {needed_bytes} bytes of linear memory from the start, but the machine has {memory_bytes} bytes in all; \
-         give it at least {} MiB",
-        suggested_mib(*.needed_bytes)
+        "the program needs {} MiB of RAM to start, but the machine has {} MiB",
+        .needed_bytes >> 20,
+        .memory_bytes >> 20
     )]
-    MemoryTooLarge {
-        /// The sum of the minimum sizes of all linear memories, in bytes.
+    MemoryTooSmall {
+        /// RAM that it needs in bytes.
         needed_bytes: u64,
         /// RAM of the machine in bytes.
         memory_bytes: u64,
@@ -148,12 +148,6 @@ impl fmt::Display for ImportList<'_> {
              (`-W unknown-imports-trap`)",
         )
     }
-}
-
-/// Returns RAM that leaves room for the kernel and the image, in MiB.
-fn suggested_mib(needed_bytes: u64) -> u64 {
-    const MARGIN_BYTES: u64 = 64 << 20;
-    needed_bytes.saturating_add(MARGIN_BYTES).div_ceil(1 << 20)
 }
 
 #[cfg(test)]

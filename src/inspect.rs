@@ -3,6 +3,7 @@
 //! Everything comes from sections that the linker writes and the loader does not load ([`abi::symbols`] names them), so the
 //! program's own bytes are not searched. Read first: [`ImageReport`]. Any bytes are an answer or a [`ReportError`].
 
+use crate::memory_floor::MemoryFloor;
 use abi::baked_tree::BakedTree;
 use abi::configuration::{Tag, records};
 use abi::symbols;
@@ -18,8 +19,8 @@ pub struct ImageReport {
     pub entry: u64,
     /// Boot protocols that the image announces.
     pub boot_protocols: Vec<&'static str>,
-    /// Bytes that a loader puts into memory, zero-initialised ones included.
-    pub loaded_bytes: u64,
+    /// The least RAM in which it starts; `image_bytes` is what a loader puts into memory, zero-initialised bytes included.
+    pub memory_floor: MemoryFloor,
     /// The sections, in the file's order.
     pub sections: Vec<SectionReport>,
     /// Who takes the loaded bytes.
@@ -100,18 +101,18 @@ impl ImageReport {
             abi_version: u32::from_le_bytes(abi_version),
             entry: file.entry(),
             boot_protocols: boot_protocols(&file),
-            loaded_bytes: loaded_bytes(&file),
             sections: file.sections().map(|section| report_section(&section)).collect(),
             contents: read_contents(&file)?,
             imports: read_imports(&file),
             ..ImageReport::default()
         };
-        report.read_baked(&file)?;
+        report.read_baked(&file, loaded_bytes(&file))?;
         Ok(report)
     }
 
     /// Reads the configuration and the file tree, whose places the list of contents tells.
-    fn read_baked(&mut self, file: &ImageFile<'_>) -> Result<(), ReportError> {
+    fn read_baked(&mut self, file: &ImageFile<'_>, loaded_bytes: u64) -> Result<(), ReportError> {
+        let mut linear_memory_bytes = 0;
         let malformed = ReportError::Malformed(symbols::CONTENTS_SECTION);
         let configuration = self.blob(file, symbols::CONFIGURATION).ok_or(malformed.clone())?;
         for (tag, value) in records(configuration) {
@@ -119,9 +120,11 @@ impl ImageReport {
                 Tag::Argument => self.arguments.push(value.to_vec()),
                 Tag::Environment => self.environment.push(value.to_vec()),
                 Tag::StackSize => self.stack_size_bytes = value.try_into().ok().map(u64::from_le_bytes),
+                Tag::LinearMemorySize => linear_memory_bytes = value.try_into().map_or(0, u64::from_le_bytes),
                 Tag::KernelOption => self.kernel_options.push(String::from_utf8_lossy(value).into_owned()),
             }
         }
+        self.memory_floor = MemoryFloor::new(loaded_bytes, self.stack_size_bytes, linear_memory_bytes);
         let tree = self
             .blob(file, symbols::BAKED_TREE)
             .and_then(BakedTree::new)
@@ -234,6 +237,8 @@ mod tests {
         assert_eq!(report.arguments, [b"first".to_vec(), b"second".to_vec()]);
         assert_eq!(report.environment, [b"A=1=2".to_vec()]);
         assert_eq!(report.stack_size_bytes, Some(65536));
+        let floor = report.memory_floor;
+        assert_eq!((floor.stack_bytes, floor.linear_memory_bytes), (65536, 0));
         assert_eq!(report.kernel_options, ["log=debug"]);
         assert!(
             report

@@ -14,7 +14,8 @@
 //! x86-64 that boots through PVH (QEMU, Firecracker, Cloud Hypervisor) and multiboot2 (GRUB).
 //!
 //! Read in this order: `builder` (the chain from module to image), `module_facts` (what is checked before), `error`,
-//! `bake` (files of the host for the image), `object_cache` (modules that are compiled once only), `inspect` (what an image tells about itself).
+//! `bake` (files of the host for the image), `object_cache` (modules that are compiled once only), `inspect` (what an image tells about itself),
+//! `memory_floor` (in how small a machine it starts).
 #![forbid(unsafe_code)]
 
 mod bake;
@@ -22,6 +23,7 @@ mod builder;
 mod error;
 mod inspect;
 mod kernel;
+mod memory_floor;
 mod module_facts;
 mod object_cache;
 
@@ -29,6 +31,7 @@ pub use bake::{BakeError, bake_folder};
 pub use builder::{Unikernel, UnikernelBuilder};
 pub use error::{Error, ErrorKind, UnknownImport};
 pub use inspect::{ImageReport, ReportError, SectionReport, SizeReport};
+pub use memory_floor::MemoryFloor;
 pub use object_cache::ObjectCache;
 
 pub use abi::baked_tree::Builder as TreeBuilder;

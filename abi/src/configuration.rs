@@ -5,6 +5,9 @@
 
 use alloc::vec::Vec;
 
+/// Size of the Wasm stack in bytes where no record names one.
+pub const DEFAULT_STACK_SIZE_BYTES: u64 = 1 << 20;
+
 /// What a record means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -17,13 +20,20 @@ pub enum Tag {
     StackSize = 3,
     /// A word of the kernel command line that serves as its default, such as `log=debug`.
     KernelOption = 4,
+    /// Sum of the minimum sizes of all linear memories in bytes, for whoever chooses a machine: a little-endian `u64`.
+    LinearMemorySize = 5,
 }
 
 impl Tag {
     fn from_number(number: u8) -> Option<Tag> {
-        [Tag::Argument, Tag::Environment, Tag::StackSize, Tag::KernelOption]
-            .into_iter()
-            .find(|&tag| tag as u8 == number)
+        let tags = [
+            Tag::Argument,
+            Tag::Environment,
+            Tag::StackSize,
+            Tag::KernelOption,
+            Tag::LinearMemorySize,
+        ];
+        tags.into_iter().find(|&tag| tag as u8 == number)
     }
 }
 

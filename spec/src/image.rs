@@ -62,7 +62,10 @@ impl TestImage {
         Ok(TestImage {
             bytes: unikernel.image,
             selection,
-            memory_bytes: unikernel.minimum_memory_bytes.saturating_add(MEMORY_MARGIN_BYTES),
+            memory_bytes: unikernel
+                .memory_floor
+                .machine_bytes()
+                .saturating_add(MEMORY_MARGIN_BYTES),
         })
     }
 

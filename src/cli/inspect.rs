@@ -7,7 +7,7 @@ use anyhow::Context;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use wasmetal::ImageReport;
+use wasmetal::{ImageReport, MemoryFloor};
 
 /// Prints the report of an image.
 pub fn inspect(flags: &InspectFlags) -> anyhow::Result<ExitCode> {
@@ -31,7 +31,7 @@ fn format_report(report: &ImageReport, file_len_bytes: usize) -> String {
     line("boots through", report.boot_protocols.join(", "));
     line("entry", format!("{:#x}", report.entry));
     line("file", format_size(file_len_bytes as u64));
-    line("loaded", format_size(report.loaded_bytes));
+    line("least RAM", format_floor(&report.memory_floor));
     line("arguments", join(&report.arguments));
     line("environment", join(&report.environment));
     line("stack", report.stack_size_bytes.map_or_else(String::new, format_size));
@@ -57,6 +57,17 @@ fn format_report(report: &ImageReport, file_len_bytes: usize) -> String {
         let _ = writeln!(text, "  {import}");
     }
     text
+}
+
+fn format_floor(floor: &MemoryFloor) -> String {
+    let parts = [
+        ("image", floor.image_bytes),
+        ("stack", floor.stack_bytes),
+        ("linear memory", floor.linear_memory_bytes),
+        ("kernel", floor.kernel_bytes),
+    ];
+    let parts = parts.map(|(name, size_bytes)| format!("{name} {}", format_size(size_bytes)));
+    format!("{}: {}", format_size(floor.machine_bytes()), parts.join(", "))
 }
 
 /// Joins byte strings with spaces, quoting those that need it.

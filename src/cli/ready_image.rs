@@ -6,7 +6,7 @@ use super::flags::ImageFlags;
 use super::image;
 use anyhow::{Context, bail};
 use std::os::unix::ffi::OsStrExt;
-use wasmetal::ImageReport;
+use wasmetal::{ImageReport, MemoryFloor};
 
 const ELF_MAGIC: &[u8] = b"\x7fELF";
 
@@ -15,8 +15,8 @@ pub fn is_elf(bytes: &[u8]) -> bool {
     bytes.starts_with(ELF_MAGIC)
 }
 
-/// Checks an image; returns the memory that it is loaded into, in bytes, and the words for the flags.
-pub fn prepare(flags: &ImageFlags, bytes: &[u8]) -> anyhow::Result<(u64, Vec<Vec<u8>>)> {
+/// Checks an image; returns the least memory in which it starts, and the words for the flags.
+pub fn prepare(flags: &ImageFlags, bytes: &[u8]) -> anyhow::Result<(MemoryFloor, Vec<Vec<u8>>)> {
     let path = flags.module.display();
     let report = ImageReport::read(bytes).with_context(|| path.to_string())?;
     let is_made_otherwise = flags.cpu.is_some() || !flags.bake.is_empty() || !flags.link.is_empty();
@@ -30,5 +30,5 @@ pub fn prepare(flags: &ImageFlags, bytes: &[u8]) -> anyhow::Result<(u64, Vec<Vec
     }
     let arguments = flags.arguments.iter();
     words.extend(arguments.map(|argument| [b"arg=", argument.as_bytes()].concat()));
-    Ok((report.loaded_bytes, words))
+    Ok((report.memory_floor, words))
 }

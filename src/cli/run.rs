@@ -18,7 +18,7 @@ const MIB: u64 = 1 << 20;
 /// RAM of the machine unless the module needs more.
 const DEFAULT_MEMORY_BYTES: u64 = 512 * MIB;
 
-/// RAM beyond the image and the memories' minimum sizes that a default leaves: for the kernel, and for memories to grow.
+/// RAM beyond the least that a default leaves: for files, connections, and memories to grow.
 const MEMORY_MARGIN_BYTES: u64 = 256 * MIB;
 
 /// Runs a program and returns its exit code.
@@ -31,12 +31,15 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let shared_folders = mounts::shared_folders(flags)?;
     let disks = mounts::disks(flags)?;
     let bytes = files::read_module(path)?;
-    let (image, minimum_memory_bytes, program_words) = if ready_image::is_elf(&bytes) {
-        let (loaded_bytes, words) = ready_image::prepare(&flags.image, &bytes)?;
-        (bytes, loaded_bytes, words)
+    let (image, memory_floor, program_words) = if ready_image::is_elf(&bytes) {
+        let (memory_floor, words) = ready_image::prepare(&flags.image, &bytes)?;
+        flags
+            .memory
+            .map_or(Ok(()), |memory_bytes| memory_floor.check(memory_bytes))?;
+        (bytes, memory_floor, words)
     } else {
         let unikernel = compile(flags, &bytes)?;
-        (unikernel.image, unikernel.minimum_memory_bytes, Vec::new())
+        (unikernel.image, unikernel.memory_floor, Vec::new())
     };
     let choice = accelerator::choose(flags.accel)?;
     if let Some(note) = &choice.note {
@@ -49,7 +52,7 @@ pub fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         engine: choice.engine,
         memory_bytes: flags
             .memory
-            .unwrap_or_else(|| default_memory_bytes(minimum_memory_bytes)),
+            .unwrap_or_else(|| default_memory_bytes(memory_floor.machine_bytes())),
         words,
         network,
         shared_folders,

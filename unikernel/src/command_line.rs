@@ -120,7 +120,7 @@ impl Options {
                 Tag::Argument => options.arguments.push(value.to_vec()),
                 Tag::Environment => options.set_environment(value.to_vec()),
                 Tag::KernelOption => options.apply_word(value),
-                Tag::StackSize => {}
+                Tag::StackSize | Tag::LinearMemorySize => {}
             }
         }
         // What a line names replaces a baked list rather than adding to it.

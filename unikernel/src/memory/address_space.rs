@@ -9,14 +9,13 @@ use super::page_table::{Access, LargestPage, PageTable};
 use super::{OutOfMemory, PhysAddr};
 use crate::arch::{SingleCore, cpu};
 use abi::boot_info::{BootInfo, MemoryRegion};
-use abi::memory_map::{DIRECT_MAP_BASE, IMAGE_BASE, LARGE_PAGE_SIZE, PAGE_SIZE, STACKS_BASE, WINDOW_ALIAS_BASE};
+use abi::memory_map::{
+    DIRECT_MAP_BASE, IMAGE_BASE, KERNEL_RESERVE_LEN_BYTES, LARGE_PAGE_SIZE, PAGE_SIZE, STACKS_BASE, WINDOW_ALIAS_BASE,
+};
 use core::ops::Range;
 
 /// Unmapped memory below each stack. Larger than any frame of the kernel, which does not probe its stack.
 const STACK_GUARD_LEN_BYTES: u64 = 2 * 1024 * 1024;
-
-/// What linear memory leaves to page tables and the kernel's heap when it grows: this much, or a sixteenth of what is free.
-const KERNEL_RESERVE_LEN_BYTES: u64 = 1024 * 1024;
 
 /// One root entry of the page tables spans this much, which is room for 32 windows.
 const WINDOWS_LEN_BYTES: u64 = 1 << 39;

@@ -8,9 +8,6 @@ use abi::configuration::{self, Tag};
 use abi::instance::cpu_features;
 use core::mem::transmute;
 
-/// Size of the program's stack where the configuration names none.
-const DEFAULT_STACK_LEN_BYTES: u64 = 1024 * 1024;
-
 /// Checks that the CPU has what the program was compiled for, and enables the state that takes.
 pub fn prepare_cpu() {
     let needed = module::descriptor().cpu_features;
@@ -35,7 +32,7 @@ pub fn run(prepare: extern "C" fn() -> !) -> ! {
     let stack_len_bytes = configuration::records(module::configuration())
         .filter(|(tag, _)| *tag == Tag::StackSize)
         .find_map(|(_, value)| Some(u64::from_le_bytes(value.try_into().ok()?)))
-        .unwrap_or(DEFAULT_STACK_LEN_BYTES);
+        .unwrap_or(configuration::DEFAULT_STACK_SIZE_BYTES);
     let Ok(program_stack) = memory::map_stack(stack_len_bytes) else {
         refuse("its stack")
     };
