@@ -17,6 +17,9 @@ const CONFIGURATION_ALIGNMENT: u64 = 8;
 /// Baked files are served where they lie, at multiples of 16 bytes from the start of the tree.
 const BAKED_TREE_ALIGNMENT: u64 = 16;
 
+/// Size of the stack where the code is not optimised, which keeps more in its frames.
+const UNOPTIMIZED_STACK_SIZE_BYTES: u64 = 8 << 20;
+
 /// A program as a bootable file.
 #[derive(Clone, Debug)]
 pub struct Unikernel {
@@ -74,7 +77,7 @@ impl UnikernelBuilder {
         self
     }
 
-    /// Sets the size of the stack on which the program runs, in bytes. Default: the kernel's, which is 1 MiB.
+    /// Sets the size of the stack on which the program runs, in bytes. Default: 1 MiB, or 8 MiB without optimisation.
     pub fn stack_size_bytes(mut self, size_bytes: u64) -> Self {
         self.stack_size_bytes = Some(size_bytes);
         self
@@ -153,6 +156,9 @@ impl UnikernelBuilder {
                 function_exports: facts.function_exports.clone(),
             }
             .into());
+        }
+        if self.compile.opt_level == OptLevel::None {
+            self.stack_size_bytes.get_or_insert(UNOPTIMIZED_STACK_SIZE_BYTES);
         }
         let linear_memory_bytes = facts.map_or(0, |facts| facts.minimum_memory_bytes);
         // What is certain already need not be compiled first.

@@ -9,7 +9,9 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use support::{FOLDER_TOUR, MACHINES, Outcome, boot, build, build_file, run_file, temporary_file, wasmetal};
+use support::{
+    FOLDER_TOUR, MACHINES, Outcome, boot, build, build_file, edit_arguments_of_qemu, run_file, temporary_file, wasmetal,
+};
 
 /// Returns the command that runs the fixture in a machine, with a value of `--dir`.
 fn guest(machine: &str, dir: &str, arguments: &[&str]) -> Command {
@@ -51,6 +53,25 @@ fn the_guest_makes_renames_and_removes_files_and_the_host_sees_it() {
         names.sort();
         assert_eq!(names, ["soft", "sub"]);
     }
+}
+
+#[test]
+fn a_server_that_stops_answering_is_an_error_after_a_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("file"), vec![1; 4 << 20]).unwrap();
+    let mut command = guest(
+        "microvm",
+        &share(folder.path(), "::/data"),
+        &["copy", "/data/file", "/tmp/file"],
+    );
+    // A read is allowed when those before it are paid for, at a byte a second.
+    let edit = "[[ $argument == local,* ]] && argument+=,throttling.bps-read=1";
+    edit_arguments_of_qemu(&mut command, folder.path(), edit);
+    let outcome = Outcome::of(&mut command).expect_code(1);
+    assert_eq!(
+        outcome.stderr,
+        "wasmetal: the server of a shared folder does not answer any more\n"
+    );
 }
 
 #[test]

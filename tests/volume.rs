@@ -8,10 +8,12 @@ mod support;
 
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use support::{FOLDER_TOUR, KillOnDrop, MACHINES, Outcome, children, run_file, send, wasmetal, wasmetal_directly, wat};
+use support::{
+    FOLDER_TOUR, KillOnDrop, MACHINES, Outcome, children, edit_arguments_of_qemu, run_file, send, wasmetal,
+    wasmetal_directly, wat,
+};
 
 /// A folder with a volume and what a test needs beside it.
 struct Place {
@@ -162,30 +164,20 @@ fn run_until(place: &Place, interruption: Interruption, machine: &str, numbers: 
     printed.len() / 4
 }
 
-/// Puts another QEMU before the real one, which writes down what reaches the disk. It changes nothing else of the drive, so that
-/// the drive's own options decide whether flushes get there.
+/// Has QEMU write down what reaches the disk. Nothing else of the drive changes, so that its own options decide whether flushes get
+/// there.
 fn log_writes(place: &Place, command: &mut Command) {
-    const SCRIPT: &str = r#"#!/bin/bash
-PATH=${PATH#*:}
-arguments=()
-for argument; do
-    if [[ $argument == if=none,id=volume* ]]; then
-        argument=${argument/file=/file.filename=}
-        argument=${argument/format=raw/driver=blklogwrites,file.driver=file,log.driver=file,log.cache.no-flush=on,log.filename=LOG}
-    fi
-    arguments+=("$argument")
-done
-exec qemu-system-x86_64 "${arguments[@]}"
-"#;
     let log = place.path("log");
     fs::write(&log, "").unwrap();
-    let folder = place.path("bin");
-    fs::create_dir(&folder).unwrap();
-    let script = folder.join("qemu-system-x86_64");
-    fs::write(&script, SCRIPT.replace("LOG", log.to_str().unwrap())).unwrap();
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-    let rest = std::env::var("PATH").unwrap();
-    command.env("PATH", format!("{}:{rest}", folder.display()));
+    let edit = r#"if [[ $argument == if=none,id=volume* ]]; then
+        argument=${argument/file=/file.filename=}
+        argument=${argument/format=raw/driver=blklogwrites,file.driver=file,log.driver=file,log.cache.no-flush=on,log.filename=LOG}
+    fi"#;
+    edit_arguments_of_qemu(
+        command,
+        place.folder.path(),
+        &edit.replace("LOG", log.to_str().unwrap()),
+    );
 }
 
 /// Applies the writes before the last flush of a log (in the format of Linux's `dm-log-writes`) to the bytes of a disk.

@@ -227,7 +227,7 @@ pub struct ImageFlags {
 
     /// WebAssembly options: max-wasm-stack=SIZE, unknown-imports-trap[=y|n]
     ///
-    /// `max-wasm-stack=SIZE`: stack of the program, in bytes or with a unit.
+    /// `max-wasm-stack=SIZE`: stack of the program, in bytes or with a unit. Default: 1M, or 8M with `--opt none`.
     /// `unknown-imports-trap`: an import that nothing supplies is no error; a call of it traps.
     #[arg(short = 'W', long = "wasm", value_name = "KEY[=VALUE],...", value_delimiter = ',', value_parser = parse_wasm_option, verbatim_doc_comment)]
     pub wasm: Vec<WasmOption>,

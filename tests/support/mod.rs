@@ -5,7 +5,8 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 /// Longer than anything here takes on a busy machine, in seconds.
@@ -85,6 +86,27 @@ pub fn build_file(file: impl AsRef<OsStr>, arguments: &[&str]) -> Vec<u8> {
     let output = command.output().expect("wasmetal starts");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     output.stdout
+}
+
+/// Has a command find another QEMU before the real one: it lies in `folder`, changes each `argument` as a piece of Bash says, and starts
+/// the real one.
+pub fn edit_arguments_of_qemu(command: &mut Command, folder: &Path, edit: &str) {
+    const SCRIPT: &str = r#"#!/bin/bash
+PATH=${PATH#*:}
+arguments=()
+for argument; do
+    EDIT
+    arguments+=("$argument")
+done
+exec qemu-system-x86_64 "${arguments[@]}"
+"#;
+    let folder = folder.join("bin");
+    fs::create_dir(&folder).unwrap();
+    let script = folder.join("qemu-system-x86_64");
+    fs::write(&script, SCRIPT.replace("EDIT", edit)).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let rest = std::env::var("PATH").unwrap();
+    command.env("PATH", format!("{}:{rest}", folder.display()));
 }
 
 /// How a command ended.

@@ -1,7 +1,6 @@
 //! The bare machine as a [`Platform`]: clocks, entropy, the standard streams, sleeping, the end.
 
-use crate::arch::interrupts::{self, InterruptLine};
-use crate::arch::{SingleCore, apic, tsc};
+use crate::arch::{apic, tsc};
 use crate::drivers::{console, entropy, virtio};
 use crate::exit::{self, ExitStatus};
 use crate::platform::{OutputStream, Platform, StdinRead};
@@ -11,22 +10,6 @@ const POLL_INTERVAL_NS: u64 = 1_000_000;
 
 /// The machine. Its devices are global, so this has no state of its own.
 pub struct Machine;
-
-/// The time for which the timer is set, if it has not come yet.
-static TIMER_DEADLINE_NS: SingleCore<Option<u64>> = SingleCore::new(None);
-
-/// Sets the timer unless it comes early enough as it is: setting it costs a virtual machine more than an early wake now and then.
-fn start_timer_for(deadline_ns: u64) {
-    let mut current_ns = TIMER_DEADLINE_NS.borrow_mut();
-    // It may have come during any halt: a driver's wait for its device is one, too.
-    if interrupts::take(InterruptLine::TIMER) {
-        *current_ns = None;
-    }
-    if current_ns.is_none_or(|current_ns| deadline_ns < current_ns) {
-        *current_ns = Some(deadline_ns);
-        apic::start_timer(deadline_ns.saturating_sub(tsc::monotonic_ns()));
-    }
-}
 
 impl Platform for Machine {
     fn monotonic_ns(&mut self) -> u64 {
@@ -69,7 +52,7 @@ impl Platform for Machine {
             None => poll_ns,
         };
         if let Some(delay_ns) = delay_ns {
-            start_timer_for(tsc::monotonic_ns().saturating_add(delay_ns));
+            apic::wake_by(tsc::monotonic_ns().saturating_add(delay_ns));
         }
         // The timer goes on: most waits end by a device, and then the next deadline is later. An early wake is allowed.
         virtio::halt();

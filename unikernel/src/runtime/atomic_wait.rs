@@ -34,11 +34,10 @@ fn wait_while(is_equal: bool, timeout_ns: i64) -> u32 {
     let deadline_ns = u64::try_from(timeout_ns).map(|timeout_ns| tsc::monotonic_ns().saturating_add(timeout_ns));
     loop {
         if let Ok(deadline_ns) = deadline_ns {
-            let now_ns = tsc::monotonic_ns();
-            if now_ns >= deadline_ns {
+            if tsc::monotonic_ns() >= deadline_ns {
                 return TIMED_OUT;
             }
-            apic::start_timer(deadline_ns - now_ns);
+            apic::wake_by(deadline_ns);
         }
         interrupts::halt_until_interrupt();
     }

@@ -7,7 +7,7 @@
 //! Limits: the I/O APICs are expected where every known machine has them, the second one where QEMU's microvm has it.
 //! Reference: Intel SDM volume 3, chapter 10; 82093AA data sheet.
 
-use super::interrupts::InterruptLine;
+use super::interrupts::{self, InterruptLine};
 use super::port_io::Port;
 use super::{SingleCore, cpu, tsc};
 use crate::memory::{self, PhysAddr};
@@ -120,8 +120,25 @@ pub fn enable_global_interrupt(global_interrupt: u32) {
     }
 }
 
+/// The time for which the timer is set, if it has not come yet.
+static TIMER_DEADLINE_NS: SingleCore<Option<u64>> = SingleCore::new(None);
+
+/// Has a halt end at `deadline_ns` of the monotonic clock at the latest; the caller looks at the clock and asks again. The timer is
+/// not set if it comes early enough as it is: setting it costs a virtual machine more than an early wake now and then.
+pub fn wake_by(deadline_ns: u64) {
+    let mut current_ns = TIMER_DEADLINE_NS.borrow_mut();
+    // It may have come during any halt: a driver's wait for its device is one, too.
+    if interrupts::take(InterruptLine::TIMER) {
+        *current_ns = None;
+    }
+    if current_ns.is_none_or(|current_ns| deadline_ns < current_ns) {
+        *current_ns = Some(deadline_ns);
+        start_timer(deadline_ns.saturating_sub(tsc::monotonic_ns()));
+    }
+}
+
 /// Starts the timer: [`InterruptLine::TIMER`] is raised in `delay_ns`, perhaps earlier, for a halt may end early.
-pub fn start_timer(delay_ns: u64) {
+fn start_timer(delay_ns: u64) {
     initialize();
     let mut apic = LOCAL_APIC.borrow_mut();
     let Some(registers) = apic.registers else { return };

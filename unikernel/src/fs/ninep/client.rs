@@ -5,15 +5,14 @@
 
 use super::message::{Decoder, ERROR_REPLY, Encoder, HEADER_LEN_BYTES, Qid, Request, error_of_linux};
 use crate::fs::{Error, Metadata, NodeKind};
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The way to a server.
 pub trait Channel {
-    /// Sends a request, waits for the reply, writes it to `reply` and returns its length in bytes.
+    /// Sends a request, waits for the reply, writes it to `reply` and returns its length in bytes. Both buffers are never freed.
     ///
     /// # Errors
-    /// [`Error::Io`] if the server cannot be reached.
+    /// [`Error::Io`] if the server cannot be reached, or did not answer in time: then it is not asked again.
     fn exchange(&mut self, request: &[u8], reply: &mut [u8]) -> Result<usize, Error>;
 }
 
@@ -90,8 +89,8 @@ pub struct Entry<'a> {
 /// A client.
 pub struct Client<C> {
     channel: C,
-    request: Box<[u8]>,
-    reply: Box<[u8]>,
+    request: &'static mut [u8],
+    reply: &'static mut [u8],
     free_fids: Vec<Fid>,
     next_fid: u32,
 }
@@ -114,8 +113,8 @@ impl<C: Channel> Client<C> {
             next_fid: Fid::ROOT.0 + 1,
         };
         let len_bytes = client.agree().map_err(|_| "its server does not speak 9P2000.L")?;
-        client.request = take_front(client.request, len_bytes);
-        client.reply = take_front(client.reply, len_bytes);
+        client.request = &mut core::mem::take(&mut client.request)[..len_bytes];
+        client.reply = &mut core::mem::take(&mut client.reply)[..len_bytes];
         let root = client.attach().map_err(|_| "its server refuses access")?;
         Ok((client, root))
     }
@@ -152,10 +151,10 @@ impl<C: Channel> Client<C> {
 
     /// Sends a request whose fields `encode` writes, and returns the fields of the reply.
     fn call(&mut self, request: Request, encode: impl FnOnce(&mut Encoder<'_>)) -> Result<Decoder<'_>, Error> {
-        let mut encoder = Encoder::new(&mut self.request, request, TAG);
+        let mut encoder = Encoder::new(self.request, request, TAG);
         encode(&mut encoder);
         let len_bytes = encoder.finish()?;
-        let received = self.channel.exchange(&self.request[..len_bytes], &mut self.reply)?;
+        let received = self.channel.exchange(&self.request[..len_bytes], self.reply)?;
         let mut reply = Decoder(self.reply.get(..received).ok_or(Error::Io)?);
         let (size, kind, tag) = (reply.u32()? as usize, reply.u8()?, reply.u16()?);
         if size < HEADER_LEN_BYTES || size > received || (tag != TAG && request != Request::Version) {
@@ -473,16 +472,10 @@ impl<C: Channel> Client<C> {
     }
 }
 
-fn new_buffer(len_bytes: usize) -> Option<Box<[u8]>> {
+/// Returns a buffer that is never freed: a server that is too late may still write to it.
+fn new_buffer(len_bytes: usize) -> Option<&'static mut [u8]> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(len_bytes).ok()?;
     bytes.resize(len_bytes, 0);
-    Some(bytes.into_boxed_slice())
-}
-
-/// Shortens a buffer without moving it.
-fn take_front(buffer: Box<[u8]>, len_bytes: usize) -> Box<[u8]> {
-    let mut bytes = buffer.into_vec();
-    bytes.truncate(len_bytes);
-    bytes.into_boxed_slice()
+    Some(bytes.leak())
 }
