@@ -35,6 +35,9 @@ pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
 
 const POOL_LEN: usize = 64;
 const BUFFER_LENS_BYTES: [usize; 5] = [65536, 32768, 16384, 8192, 4096];
+/// What must be left when a buffer has been taken: frames in flight, tables and the program's descriptors take memory too, and most
+/// of them cannot do without.
+const HEADROOM_BYTES: usize = 512 * 1024;
 /// A size is chosen while so many further connections could have it too.
 const BUFFER_RESERVE: usize = 64;
 
@@ -340,9 +343,14 @@ impl Connections {
     }
 }
 
+/// Takes a buffer, unless that would leave less than [`HEADROOM_BYTES`] for everything else.
 fn buffer(len_bytes: usize) -> Result<Vec<u8>, NetError> {
+    let out_of_memory = |_| NetError::OutOfMemory;
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len_bytes).map_err(|_| NetError::OutOfMemory)?;
+    bytes.try_reserve_exact(len_bytes).map_err(out_of_memory)?;
+    Vec::<u8>::new()
+        .try_reserve_exact(HEADROOM_BYTES)
+        .map_err(out_of_memory)?;
     bytes.resize(len_bytes, 0);
     Ok(bytes)
 }

@@ -62,9 +62,7 @@ pub struct Offloads {
     /// It completes TCP and UDP checksums.
     pub checksum: bool,
     /// It cuts TCP over IPv4 into segments.
-    pub segmentation_ipv4: bool,
-    /// It cuts TCP over IPv6 into segments.
-    pub segmentation_ipv6: bool,
+    pub segmentation: bool,
 }
 
 /// A network card.

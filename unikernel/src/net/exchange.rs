@@ -7,10 +7,12 @@ use super::bare_segment::BareSegment;
 use super::device::{EthernetDevice, TransmitBuffer, TransmitOffload};
 use super::frame::{self, SentFrame, SentSegment};
 use alloc::boxed::Box;
-use alloc::vec;
 use core::num::NonZeroUsize;
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
+
+/// The longest frame that is sent in reply to another while that one is being processed.
+const MAX_REPLY_LEN_BYTES: usize = 1514;
 
 /// What became of the frames that smoltcp wanted to send in one call.
 #[derive(Clone, Debug, Default)]
@@ -104,8 +106,8 @@ impl<D: EthernetDevice> Device for Exchange<'_, D> {
         capabilities.checksum.tcp = transport;
         capabilities.checksum.udp = transport;
         let segmented = NonZeroUsize::new(self.device.max_segmented_frame_len_bytes());
-        capabilities.segmentation.tcpv4 = segmented.filter(|_| offloads.segmentation_ipv4);
-        capabilities.segmentation.tcpv6 = segmented.filter(|_| offloads.segmentation_ipv6);
+        // Over IPv6 smoltcp would make frames for segmentation and then drop them as too long.
+        capabilities.segmentation.tcpv4 = segmented.filter(|_| offloads.segmentation);
         capabilities
     }
 }
@@ -129,9 +131,9 @@ pub(super) struct FrameWriter<'a, D> {
 impl<D: EthernetDevice> TxToken for FrameWriter<'_, D> {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len_bytes: usize, fill: F) -> R {
         let Some(mut buffer) = self.device.transmit_buffer(len_bytes) else {
-            // Only a reply to a received frame gets here: it is lost, as if on the wire.
+            // Only a reply to a received frame gets here, which is not long: it is lost, as if on the wire. There may be no memory.
             self.sent.exhausted = true;
-            return fill(&mut vec![0; len_bytes]);
+            return fill(&mut [0; MAX_REPLY_LEN_BYTES][..len_bytes]);
         };
         let result = fill(buffer.bytes_mut());
         self.send(buffer);

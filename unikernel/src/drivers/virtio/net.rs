@@ -17,16 +17,10 @@ const FEATURE_CSUM: u64 = 1 << 0;
 const FEATURE_GUEST_CSUM: u64 = 1 << 1;
 const FEATURE_MAC: u64 = 1 << 5;
 const FEATURE_HOST_TSO4: u64 = 1 << 11;
-const FEATURE_HOST_TSO6: u64 = 1 << 12;
 const FEATURE_MRG_RXBUF: u64 = 1 << 15;
 const FEATURE_VERSION_1: u64 = 1 << 32;
-const WANTED_FEATURES: u64 = FEATURE_CSUM
-    | FEATURE_GUEST_CSUM
-    | FEATURE_MAC
-    | FEATURE_HOST_TSO4
-    | FEATURE_HOST_TSO6
-    | FEATURE_MRG_RXBUF
-    | FEATURE_VERSION_1;
+const WANTED_FEATURES: u64 =
+    FEATURE_CSUM | FEATURE_GUEST_CSUM | FEATURE_MAC | FEATURE_HOST_TSO4 | FEATURE_MRG_RXBUF | FEATURE_VERSION_1;
 
 const RECEIVE_QUEUE: u16 = 0;
 const TRANSMIT_QUEUE: u16 = 1;
@@ -57,7 +51,6 @@ impl PacketHeader {
     /// The checksum has been verified.
     const DATA_VALID: u8 = 2;
     const SEGMENT_TCP_IPV4: u8 = 1;
-    const SEGMENT_TCP_IPV6: u8 = 4;
     /// Length with the number of buffers, and without it on old devices.
     const LEN_BYTES: usize = 12;
     const OLD_LEN_BYTES: usize = 10;
@@ -98,12 +91,7 @@ impl PacketHeader {
         if let Some(segment_len_bytes) = offload.segment_len_bytes {
             const DATA_OFFSET: usize = 12;
             let data_offset = frame.get(usize::from(start) + DATA_OFFSET).map_or(5, |byte| byte >> 4);
-            let is_ipv4 = frame.get(12..14) == Some(&[0x08, 0x00]);
-            header.segmentation_type = if is_ipv4 {
-                Self::SEGMENT_TCP_IPV4
-            } else {
-                Self::SEGMENT_TCP_IPV6
-            };
+            header.segmentation_type = Self::SEGMENT_TCP_IPV4;
             header.header_len_bytes = start + u16::from(data_offset) * 4;
             header.segment_len_bytes = segment_len_bytes;
         }
@@ -161,8 +149,7 @@ impl VirtioNet {
             mac,
             offloads: Offloads {
                 checksum: has(FEATURE_CSUM),
-                segmentation_ipv4: has(FEATURE_CSUM) && has(FEATURE_HOST_TSO4),
-                segmentation_ipv6: has(FEATURE_CSUM) && has(FEATURE_HOST_TSO6),
+                segmentation: has(FEATURE_CSUM) && has(FEATURE_HOST_TSO4),
             },
             verifies_checksums: has(FEATURE_GUEST_CSUM),
             header_len_bytes: if has_buffer_count {
@@ -176,6 +163,9 @@ impl VirtioNet {
         for _ in 0..QUEUE_LEN {
             device.post_receive_buffer(vec![0; BUFFER_LEN_BYTES].into());
         }
+        // A frame of any length can be sent from then on, if only one after the other, however little memory is left.
+        has_buffer(&mut device.free, BUFFER_LEN_BYTES);
+        has_buffer(&mut device.free_large, LARGE_BUFFER_LEN_BYTES);
         device.receive.notify(&mut device.transport);
         Ok(device)
     }
@@ -273,10 +263,12 @@ impl EthernetDevice for VirtioNet {
     }
 
     fn can_transmit(&mut self) -> bool {
-        if self.free.is_empty() || !self.transmit.has_room() {
+        if self.free.is_empty() || self.free_large.is_empty() || !self.transmit.has_room() {
             self.reclaim();
         }
         self.transmit.has_room()
+            && has_buffer(&mut self.free, BUFFER_LEN_BYTES)
+            && has_buffer(&mut self.free_large, LARGE_BUFFER_LEN_BYTES)
     }
 
     fn transmit_buffer(&mut self, len_bytes: usize) -> Option<TransmitBuffer> {
@@ -292,9 +284,11 @@ impl EthernetDevice for VirtioNet {
         if start + len_bytes > buffer_len_bytes {
             return None;
         }
-        let buffer = free.pop().or_else(|| new_buffer(buffer_len_bytes))?;
+        if !has_buffer(free, buffer_len_bytes) {
+            return None;
+        }
         Some(TransmitBuffer {
-            buffer,
+            buffer: free.pop()?,
             start,
             len_bytes,
         })
@@ -325,11 +319,17 @@ impl EthernetDevice for VirtioNet {
     }
 }
 
-fn new_buffer(len_bytes: usize) -> Option<Box<[u8]>> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len_bytes).ok()?;
-    bytes.resize(len_bytes, 0);
-    Some(bytes.into_boxed_slice())
+/// Tells whether a list has a buffer, for which it may take memory.
+fn has_buffer(list: &mut Vec<Box<[u8]>>, len_bytes: usize) -> bool {
+    if list.is_empty() {
+        let mut bytes = Vec::new();
+        if bytes.try_reserve_exact(len_bytes).is_ok() {
+            bytes.resize(len_bytes, 0);
+            // The lists have room from the start.
+            list.push(bytes.into_boxed_slice());
+        }
+    }
+    !list.is_empty()
 }
 
 #[cfg(test)]
