@@ -123,11 +123,12 @@ impl Wire {
     }
 }
 
+type Take = Box<dyn Fn(&mut [u8]) -> io::Result<usize> + Send>;
 type Give = Arc<dyn Fn(&[u8]) -> io::Result<usize> + Send + Sync>;
 
 /// One direction.
 struct Lane {
-    take: Box<dyn Fn(&mut [u8]) -> io::Result<usize> + Send>,
+    take: Take,
     give: Give,
     faults: Faults,
     random: Random,

@@ -321,15 +321,20 @@ impl EthernetDevice for VirtioNet {
 
 /// Tells whether a list has a buffer, for which it may take memory.
 fn has_buffer(list: &mut Vec<Box<[u8]>>, len_bytes: usize) -> bool {
-    if list.is_empty() {
-        let mut bytes = Vec::new();
-        if bytes.try_reserve_exact(len_bytes).is_ok() {
-            bytes.resize(len_bytes, 0);
-            // The lists have room from the start.
-            list.push(bytes.into_boxed_slice());
-        }
+    if list.is_empty()
+        && let Some(buffer) = new_buffer(len_bytes)
+    {
+        // The lists have room from the start.
+        list.push(buffer);
     }
     !list.is_empty()
+}
+
+fn new_buffer(len_bytes: usize) -> Option<Box<[u8]>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len_bytes).ok()?;
+    bytes.resize(len_bytes, 0);
+    Some(bytes.into_boxed_slice())
 }
 
 #[cfg(test)]
