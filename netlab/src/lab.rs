@@ -94,6 +94,6 @@ pub fn run(command: &str) -> Result<String> {
 /// Words the failure to start a program.
 pub fn missing(program: &str, error: io::Error) -> anyhow::Error {
     anyhow::Error::new(error).context(format!(
-        "cannot start {program}; on Debian: apt-get install qemu-system-x86 iproute2 dnsmasq-base iputils-ping"
+        "cannot start {program}; on Debian: apt-get install qemu-system-x86 iproute2 dnsmasq-base iputils-ping chromium"
     ))
 }

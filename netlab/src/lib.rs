@@ -11,7 +11,8 @@
 //! ```
 //!
 //! Every scenario has a short form, which the tests run, and a long one for `netlab NAME --long`. Read first: [`scenarios`],
-//! [`lab::Lab`], [`guest::Guest`]. Limits: Linux, root, QEMU's translator; needs iproute2, and some scenarios dnsmasq and ping.
+//! [`lab::Lab`], [`guest::Guest`]. Limits: Linux, root, QEMU's translator; needs iproute2, and some scenarios dnsmasq, ping or
+//! Chromium.
 
 pub mod client;
 pub mod frame;

@@ -1,5 +1,6 @@
 //! The scenarios. Each boots a guest on a network of its own, fails if anything is not as it should be, and returns its figure.
 
+mod browser;
 mod faults;
 mod load;
 mod protocols;
@@ -91,6 +92,11 @@ pub const ALL: &[Scenario] = &[
         name: "idle",
         about: "what a server with an open connection and nothing to do takes of the processor",
         run: load::idle,
+    },
+    Scenario {
+        name: "browser",
+        about: "a page with images, from the file server into Chromium",
+        run: browser::browser,
     },
 ];
 
