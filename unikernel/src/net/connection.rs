@@ -13,6 +13,7 @@ use super::exchange::Sent;
 use super::fin::SentFin;
 use super::four_tuple::{FourTuple, HashKey};
 use super::options::SocketOptions;
+use super::recovery::Recovery;
 use super::time_wait::Record;
 use super::timers::Alarm;
 use alloc::boxed::Box;
@@ -78,6 +79,8 @@ pub(super) struct Connection {
     pub has_news: bool,
     /// The acknowledgement number sent last.
     pub sent_acknowledgment: Option<TcpSeqNumber>,
+    /// What is known of lost segments.
+    pub recovery: Recovery,
     /// The last segment sent with a FIN.
     pub fin: Option<SentFin>,
     /// What TIME-WAIT needs, once the connection is in that state.
@@ -107,6 +110,7 @@ impl Connection {
     pub fn note_sent(&mut self, sent: &mut Sent) {
         if let Some(segment) = sent.segment {
             self.sent_acknowledgment = Some(segment.acknowledgment);
+            self.recovery.note_sent(segment.sequence + segment.payload_len_bytes);
         }
         if let Some(segment) = sent.fin.take() {
             self.fin = Some(SentFin::new(segment));
@@ -233,6 +237,7 @@ impl Connections {
             receive_shut: false,
             has_news: true,
             sent_acknowledgment: None,
+            recovery: Recovery::default(),
             fin: None,
             final_record: None,
             is_mapped: true,

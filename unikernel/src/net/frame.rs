@@ -132,6 +132,8 @@ pub(super) enum SentFrame {
 /// What is read from a TCP segment that smoltcp made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SentSegment {
+    /// The first sequence number.
+    pub sequence: TcpSeqNumber,
     /// The acknowledgement number.
     pub acknowledgment: TcpSeqNumber,
     /// The FIN flag.
@@ -168,6 +170,7 @@ pub(super) fn read_sent(bytes: &[u8]) -> SentFrame {
             .and_then(|segment| segment.first_chunk::<TCP_HEADER>())
         {
             Some(header) => SentFrame::Segment(SentSegment {
+                sequence: TcpSeqNumber(i32::from_be_bytes([header[4], header[5], header[6], header[7]])),
                 acknowledgment: TcpSeqNumber(i32::from_be_bytes([header[8], header[9], header[10], header[11]])),
                 fin: header[13] & 1 != 0,
                 payload_len_bytes: (bytes.len() - start).saturating_sub(usize::from(header[12] >> 4) * 4),

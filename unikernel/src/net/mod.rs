@@ -29,6 +29,7 @@ mod fin;
 mod four_tuple;
 mod frame;
 mod options;
+mod recovery;
 mod segments;
 mod sockets;
 mod stack;

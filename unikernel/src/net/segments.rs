@@ -6,6 +6,7 @@ use super::connection::{Connection, Owner};
 use super::device::EthernetDevice;
 use super::exchange::{Exchange, transmit};
 use super::frame::Segment;
+use super::recovery::DUPLICATES;
 use super::sockets::{Role, StreamSocket};
 use super::stack::Stack;
 use super::time_wait::{Record, Verdict};
@@ -66,6 +67,16 @@ impl<D: EthernetDevice> Stack<D> {
             .poll_ingress_single(self.now, &mut exchange, &mut connection.set);
         connection.note_sent(&mut exchange.sent);
         connection.has_news = true;
+        let is_bare = segment.sequence_len == 0;
+        if let Some(number) = segment.acknowledgment
+            && connection.recovery.note_acknowledgment(number, is_bare)
+        {
+            for _ in 0..DUPLICATES {
+                let mut exchange = Exchange::incoming(&mut self.device, bytes);
+                self.interface
+                    .poll_ingress_single(self.now, &mut exchange, &mut connection.set);
+            }
+        }
         let after = connection.socket().state();
         if after == tcp::State::TimeWait && before != after {
             connection.final_record = segment.acknowledgment.map(|sequence| Record {
