@@ -7,6 +7,7 @@
 //!
 //! - `cargo bench -p benches --bench compile_time`: compile time against Wasmtime's.
 //! - `cargo run --release -p benches --bin scale`: compile time and memory over growing modules.
+//! - `cargo run --release -p benches --bin counts`: bytes and instructions against a committed baseline.
 //! - `cargo run --release -p benches --bin compute`: run time against Wasmtime's and clang's.
 #![forbid(unsafe_code)]
 

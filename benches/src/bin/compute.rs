@@ -3,13 +3,14 @@
 //!
 //! `compute [--rounds N] [NAME…]`. What is timed is the CPU time between `bench.start` and `bench.end`. Every run is a process of its own (this
 //! program again, with `--one`); the sides take turns, and each side's fastest run counts. All sides must print the same, and what
-//! the suite expects. The table is Markdown; ratios below 1 mean that wasmetal is faster.
+//! the suite expects. Ratios below 1 mean that wasmetal is faster.
 //!
 //! With `--calls` the programs of `fixtures/calls` are measured instead: each makes one WASI call again and again. Wasmtime's act on
 //! a folder of this machine, ours on the unikernel's file system in memory.
 #![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, bail, ensure};
+use benches::results::{Column, Plot, Table};
 use benches::wasmtime_program::{Program, Settings};
 use clap::{Parser, ValueEnum};
 use std::fs;
@@ -133,27 +134,53 @@ fn measure(options: &Options) -> Result<()> {
     let wanted = |name: &str| options.names.is_empty() || options.names.iter().any(|part| name.contains(part));
     workloads.retain(|workload| wanted(&workload.name));
     ensure!(!workloads.is_empty(), "no program has such a name");
-    println!("| program | ms | / Wasmtime | / Wasmtime, fastest settings | / clang -O2 |\n|---|---:|---:|---:|---:|");
+    let mut table = empty_table(options);
     let mut logarithms = [(0.0, 0u32); Side::ALL.len()];
     for workload in &workloads {
         let times = fastest_times(workload, options.rounds, folder.path())?;
         let [ours, peers @ ..] = times;
         let ours = ours.context("wasmetal runs everything")?;
-        let mut line = format!("| {} | {:.1} |", workload.name, ours.as_secs_f64() * 1e3);
+        let mut values = vec![Some(ours.as_secs_f64() * 1e3)];
         for (peer, (sum, count)) in peers.iter().zip(&mut logarithms[1..]) {
             let ratio = peer.map(|peer| ours.as_secs_f64() / peer.as_secs_f64());
-            line += &ratio.map_or(" |".to_owned(), |ratio| format!(" {ratio:.3} |"));
+            values.push(ratio);
             *sum += ratio.map_or(0.0, f64::ln);
             *count += u32::from(ratio.is_some());
         }
-        println!("{line}");
+        eprintln!("{}: {values:.3?}", workload.name);
+        table.push(&workload.name, values);
     }
-    let means = logarithms[1..].iter().map(|&(sum, count)| match count {
-        0 => String::new(),
-        count => format!("{:.3}", (sum / f64::from(count)).exp()),
+    let mean = |&(sum, count): &(f64, u32)| (count > 0).then(|| (sum / f64::from(count)).exp());
+    table.push(
+        "geometric mean",
+        std::iter::once(None).chain(logarithms[1..].iter().map(mean)),
+    );
+    Ok(table.publish()?)
+}
+
+fn empty_table(options: &Options) -> Table {
+    let (name, title) = if options.calls {
+        ("calls", "WASI calls")
+    } else {
+        ("compute", "Run time of compiled code")
+    };
+    let ratios = ["/ Wasmtime", "/ Wasmtime, fastest settings", "/ clang -O2"];
+    let columns = std::iter::once(Column::new("time", "ms", 1)).chain(ratios.map(|name| Column::new(name, "", 3)));
+    let mut table = Table::new(name, title, "program", columns);
+    table
+        .notes
+        .push("Ratios below 1 mean that wasmetal is faster.".to_owned());
+    if options.calls {
+        table.notes.push(
+            "Each program makes one call a million times, `fd_write` 200,000 times; the code of the calls is the kernel's, in a Linux process."
+                .to_owned(),
+        );
+    }
+    table.plot = Some(Plot::Bars {
+        columns: ratios[..2].iter().map(|&name| name.to_owned()).collect(),
+        reference: Some(1.0),
     });
-    println!("| geometric mean | | {} |", means.collect::<Vec<_>>().join(" | "));
-    Ok(())
+    table
 }
 
 /// Lists the kernels, and builds them for the host.

@@ -22,7 +22,8 @@ struct Options {
 }
 
 /// Name and command of every benchmark, in the order of the report.
-const BENCHMARKS: [(&str, &str); 5] = [
+const BENCHMARKS: [(&str, &str); 6] = [
+    ("counts", "cargo run --release -p benches --bin counts"),
     ("compute", "cargo run --release -p benches --bin compute"),
     ("calls", "cargo run --release -p benches --bin compute -- --calls"),
     ("compile_time", "cargo bench -p benches --bench compile_time"),

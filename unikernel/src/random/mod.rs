@@ -6,6 +6,7 @@
 //! no attack reaches beyond seven, and twenty take a program that asks for 16 bytes at a time half as long again.
 
 use crate::platform::{Installed, Platform};
+use core::mem;
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -13,8 +14,12 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 const RESEED_INTERVAL_BYTES: u64 = 16 << 20;
 
 const KEY_LEN_BYTES: usize = 32;
-/// As many bytes as the generator makes at once.
-const BLOCK_LEN_BYTES: usize = 256;
+/// Four times what the generator makes at once, so that setting up a key for it costs little.
+const BLOCK_LEN_BYTES: usize = 1024;
+
+/// What is handed out at a time; most programs ask for just so much, a key for hashing, and one register holds it.
+type Piece = [u8; PIECE_LEN_BYTES];
+const PIECE_LEN_BYTES: usize = 16;
 
 /// A generator of random bytes.
 pub struct RandomSource {
@@ -49,11 +54,17 @@ impl RandomSource {
             if self.start == BLOCK_LEN_BYTES {
                 self.make_block(platform);
             }
-            let len_bytes = rest.len().min(BLOCK_LEN_BYTES - self.start);
+            let made = &mut self.block[self.start..];
+            let len_bytes = rest.len().min(made.len()).min(PIECE_LEN_BYTES);
             let (part, after) = rest.split_at_mut(len_bytes);
-            let made = &mut self.block[self.start..self.start + len_bytes];
-            part.copy_from_slice(made);
-            made.fill(0);
+            let made = &mut made[..len_bytes];
+            match (<&mut Piece>::try_from(&mut *part), <&mut Piece>::try_from(&mut *made)) {
+                (Ok(part), Ok(made)) => *part = mem::take(made),
+                _ => {
+                    part.copy_from_slice(made);
+                    made.fill(0);
+                }
+            }
             self.start += len_bytes;
             rest = after;
         }
