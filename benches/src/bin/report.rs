@@ -36,7 +36,8 @@ const INTRODUCTION: &str = "\
 
 This page is made by `cargo run --release -p benches --bin report` from what the benchmarks measured last (`-- --run` runs them all
 first). Each table names the command that makes it, the machine and the commit. Both sides of a comparison ran in turn on that
-machine, so ratios mean something where times do not; the output of everything timed is checked.
+machine, so ratios mean something where times do not; the output of everything timed is checked. With few rounds on a busy machine a
+single ratio may be off by a quarter, and only the mean says much; counts are exact.
 ";
 
 fn main() -> ExitCode {
