@@ -4,6 +4,7 @@ use crate::guest::{Card, Guest, Image};
 use crate::system;
 use crate::wire::{Faults, Wire};
 use anyhow::{Context, Result, ensure};
+use std::fs;
 use std::io;
 use std::process::{Command, Stdio};
 
@@ -38,12 +39,16 @@ impl Lab {
     /// If the system refuses, as it does without root.
     pub fn enter() -> Result<Lab> {
         system::enter_new_network_namespace().context("cannot make a network namespace; this needs root")?;
+        // An address is used at once, instead of after seconds in which nobody else claims it.
+        for scope in ["all", "default"] {
+            let path = format!("/proc/sys/net/ipv6/conf/{scope}/accept_dad");
+            fs::write(&path, "0").context(path)?;
+        }
         for command in [
             "ip link set lo up",
             "ip tuntap add dev tap0 mode tap",
             "ip addr add 10.0.0.1/24 dev tap0",
-            // Without the wait for a duplicate, which would take seconds.
-            "ip addr add fd00:1::1/64 dev tap0 nodad",
+            "ip addr add fd00:1::1/64 dev tap0",
             "ip link set tap0 up",
         ] {
             run(command)?;

@@ -35,6 +35,7 @@ scenarios! {
     names_are_looked_up_once: "dns",
     ipv6_configures_itself_and_carries_everything: "ipv6",
     datagrams_and_pings_are_echoed: "datagrams",
+    socket_options_act: "options",
     data_arrives_whole_over_a_bad_wire: "lossy",
     connections_of_vanished_peers_end: "vanish",
     a_flood_of_requests_harms_nobody: "flood",

@@ -108,7 +108,7 @@ pub(super) fn flood(length: Length) -> Result<String> {
     flood.send(20_000, u32::MAX)?;
     client::upload(PEER, 1_000_000)?;
     let before = guest.resident_kib()?;
-    let (rate, seconds) = length.choose((1000, 3), (5000, 120));
+    let (rate, seconds) = length.choose((1000, 3), (2000, 120));
     let mut answers = 0;
     let mut longest = Duration::ZERO;
     thread::scope(|scope| -> Result<()> {

@@ -59,6 +59,11 @@ pub const ALL: &[Scenario] = &[
         run: protocols::datagrams,
     },
     Scenario {
+        name: "options",
+        about: "socket options that act: a receive timeout, broadcast, a linger time of nothing",
+        run: protocols::options,
+    },
+    Scenario {
         name: "lossy",
         about: "checksummed transfers both ways over a wire that loses, doubles, delays and reorders frames",
         run: faults::lossy,

@@ -5,8 +5,8 @@ use crate::client;
 use crate::guest::{Image, SLAAC_ADDRESS};
 use crate::lab::{GUEST_V4, HOST_V4, HOST_V6, Lab, STATIC_ADDRESS, missing};
 use anyhow::{Context, Result, ensure};
-use std::io::{BufRead, BufReader};
-use std::net::{IpAddr, SocketAddr};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -39,6 +39,8 @@ impl Dnsmasq {
                 "--log-queries",
                 "--log-dhcp",
                 "--log-facility=-",
+                // An address is granted at once, instead of after three seconds in which nobody answers from it.
+                "--no-ping",
             ])
             // The shortest lease that it grants.
             .args([
@@ -208,6 +210,43 @@ pub(super) fn datagrams(length: Length) -> Result<String> {
     Ok(format!(
         "ping: {losses}; {count} datagrams echoed, {} µs each",
         each.as_micros()
+    ))
+}
+
+pub(super) fn options(_: Length) -> Result<String> {
+    const TIMEOUT_MS: u64 = 300;
+    let lab = Lab::enter()?;
+    let datagrams = UdpSocket::bind("0.0.0.0:0")?;
+    let port = datagrams.local_addr()?.port();
+    let listener = TcpListener::bind((HOST_V4, port))?;
+    let image = Image::build(&fixtures::wasi("options"), &[HOST_V4, &port.to_string()], None)?;
+    let guest = lab.boot(&image, STATIC_ADDRESS)?;
+
+    let line = guest.wait_for("receive timeout")?;
+    let waited_ms = line.split_whitespace().nth_back(1).context("a time")?.parse::<u64>()?;
+    ensure!(line.contains("errno 6 ") && waited_ms >= TIMEOUT_MS, "{line}");
+    let line = guest.wait_for("broadcast not allowed")?;
+    ensure!(line.ends_with("errno 2"), "{line}");
+    let line = guest.wait_for("broadcast allowed")?;
+    ensure!(line.ends_with("errno 0"), "{line}");
+    datagrams.set_read_timeout(Some(client::PATIENCE))?;
+    let mut bytes = [0; 8];
+    ensure!(
+        datagrams.recv(&mut bytes)? == 1 && bytes[0] == b'b',
+        "another datagram came"
+    );
+    let (mut stream, _) = listener.accept()?;
+    stream.set_read_timeout(Some(client::PATIENCE))?;
+    let end = stream.read(&mut bytes);
+    let is_reset = end
+        .as_ref()
+        .is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
+    ensure!(
+        is_reset,
+        "a linger time of nothing does not reset the connection: {end:?}"
+    );
+    Ok(format!(
+        "a timeout of {TIMEOUT_MS} ms kept ({waited_ms} ms), broadcast refused and allowed, linger resets"
     ))
 }
 

@@ -4,6 +4,8 @@
 //! during a flood of requests from addresses that never answer, a real peer still completes its handshake while the flood's
 //! entries age out. Complete ones are never given up; while they fill the backlog, further requests are ignored and the peers
 //! try again.
+//!
+//! Limits: no SYN cookies. A flood that fills the half-open part within a round trip makes good peers' handshakes fail, too.
 
 use alloc::collections::VecDeque;
 

@@ -55,6 +55,9 @@ pub enum NetError {
     /// The interface is down: no device, no address or no lease.
     #[error("the network is down")]
     NetworkDown,
+    /// The destination is a broadcast address, and the socket's option does not allow that.
+    #[error("broadcast is not allowed on the socket")]
+    BroadcastNotAllowed,
     /// The datagram does not fit.
     #[error("the message is too long")]
     MessageTooLong,

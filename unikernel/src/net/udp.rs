@@ -10,10 +10,10 @@ use super::stack::Stack;
 use super::{Direction, Family, NetError, Ready, Received, SocketId, SocketKind};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::udp;
-use smoltcp::wire::{IpAddress, IpEndpoint, IpListenEndpoint};
+use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint, IpListenEndpoint};
 
 const QUEUE_DATAGRAMS: usize = 64;
 const DEFAULT_BUFFER_BYTES: usize = 65536;
@@ -149,6 +149,9 @@ impl<D: EthernetDevice> Stack<D> {
         let socket = self.sockets.datagram(id)?;
         let to = to.or(socket.peer).ok_or(NetError::DestinationRequired)?;
         check_family(socket.family, to.ip())?;
+        if !socket.options.broadcast && is_broadcast(to.ip(), self.interface.ip_addrs()) {
+            return Err(NetError::BroadcastNotAllowed);
+        }
         let headers = match socket.family {
             Family::Ipv4 => IP_AND_UDP_HEADER_BYTES_V4,
             Family::Ipv6 => IP_AND_UDP_HEADER_BYTES_V6,
@@ -248,6 +251,15 @@ impl<D: EthernetDevice> Stack<D> {
     pub(super) fn touch_datagram_sockets(&mut self) {
         self.datagram_egress.append(&mut self.datagrams_waiting);
     }
+}
+
+/// Tells whether an address is that of everyone, on any network or on one of ours.
+fn is_broadcast(address: IpAddr, own: &[IpCidr]) -> bool {
+    let IpAddr::V4(address) = address else {
+        return false;
+    };
+    let is_of = |own: &IpCidr| matches!(own, IpCidr::Ipv4(own) if own.broadcast() == Some(address));
+    address.is_broadcast() || own.iter().any(is_of)
 }
 
 fn transmit<D: EthernetDevice>(

@@ -279,3 +279,26 @@ fn many_datagrams_are_echoed_one_after_the_other() {
         }));
     }
 }
+
+#[test]
+fn a_broadcast_needs_the_option() {
+    let mut world = World::new(1, Faults::default());
+    let stack = &mut world.stacks[CLIENT];
+    let socket = stack.open(Family::Ipv4, SocketKind::Datagram).unwrap();
+    let own_network = "10.0.0.255:9";
+    for (to, allowed) in [
+        ("255.255.255.255:9", false),
+        (own_network, false),
+        ("10.0.0.254:9", true),
+    ] {
+        let sent = stack.send(socket, b"all", Some(address(to)));
+        let expected = if allowed {
+            Ok(3)
+        } else {
+            Err(NetError::BroadcastNotAllowed)
+        };
+        assert_eq!(sent, expected, "{to}");
+    }
+    stack.set_option(socket, SocketOption::Broadcast(true)).unwrap();
+    assert_eq!(stack.send(socket, b"all", Some(address(own_network))), Ok(3));
+}

@@ -348,6 +348,7 @@ impl From<NetError> for Errno {
             NetError::TimedOut => Errno::Timedout,
             NetError::HostUnreachable => Errno::Hostunreach,
             NetError::NetworkDown => Errno::Netdown,
+            NetError::BroadcastNotAllowed => Errno::Acces,
             NetError::MessageTooLong => Errno::Msgsize,
             NetError::TooManySockets => Errno::Mfile,
             NetError::OutOfMemory => Errno::Nobufs,
