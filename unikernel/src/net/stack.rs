@@ -142,7 +142,12 @@ impl<D: EthernetDevice> Stack<D> {
         if !self.is_egress_empty() && self.device.can_transmit() || !self.device.arm_interrupt() {
             return Idle::No;
         }
-        let next = [self.timers.next(), self.general_due].into_iter().flatten().min();
+        // What the device has no room or no memory for now.
+        let retry = (!self.is_egress_empty()).then(|| self.now + RETRY_DELAY);
+        let next = [self.timers.next(), self.general_due, retry]
+            .into_iter()
+            .flatten()
+            .min();
         match next {
             Some(next) if next <= self.now => Idle::No,
             next => Idle::Until(next.map(|instant| instant.total_micros() as u64 * 1000)),

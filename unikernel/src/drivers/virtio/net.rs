@@ -7,6 +7,7 @@
 
 use super::packet_queue::{Direction, PacketQueue, QUEUE_LEN};
 use super::{Device, DeviceType};
+use crate::memory;
 use crate::net::{EthernetDevice, Offloads, ReceivedFrame, TransmitBuffer, TransmitOffload};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -30,6 +31,8 @@ const MAX_SEGMENTED_FRAME_LEN_BYTES: usize = 65535;
 /// A whole frame, its header, and room to start the frame where its 32-bit words are aligned.
 const BUFFER_LEN_BYTES: usize = 2048;
 const LARGE_BUFFER_LEN_BYTES: usize = 66 * 1024;
+/// Memory that is left to others when a further large buffer is taken.
+const HEADROOM_BYTES: u64 = 512 * 1024;
 /// Large buffers kept for use again.
 const LARGE_BUFFER_COUNT: usize = 16;
 
@@ -331,6 +334,9 @@ fn has_buffer(list: &mut Vec<Box<[u8]>>, len_bytes: usize) -> bool {
 }
 
 fn new_buffer(len_bytes: usize) -> Option<Box<[u8]>> {
+    if len_bytes > BUFFER_LEN_BYTES && memory::available_bytes() < HEADROOM_BYTES {
+        return None;
+    }
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(len_bytes).ok()?;
     bytes.resize(len_bytes, 0);
