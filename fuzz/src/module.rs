@@ -20,7 +20,15 @@ const ENTROPY_LEN_BYTES: usize = 8192;
 pub fn generate(number: u64) -> Result<Option<Vec<u8>>> {
     let mut entropy = vec![0; ENTROPY_LEN_BYTES];
     ChaCha8Rng::seed_from_u64(number).fill_bytes(&mut entropy);
-    let Ok(mut module) = Module::new(configuration(number), &mut Unstructured::new(&entropy)) else {
+    from_entropy(number, &entropy)
+}
+
+/// Makes a module of random bytes, with the configuration of a number, or none where the bytes run out.
+///
+/// # Errors
+/// If the generator makes a module that cannot be given fuel.
+pub fn from_entropy(number: u64, entropy: &[u8]) -> Result<Option<Vec<u8>>> {
+    let Ok(mut module) = Module::new(configuration(number), &mut Unstructured::new(entropy)) else {
         return Ok(None);
     };
     module.ensure_termination(FUEL)?;
