@@ -26,7 +26,7 @@ const BENCHMARKS: [(&str, &str); 6] = [
     ("counts", "cargo run --release -p benches --bin counts"),
     ("compute", "cargo run --release -p benches --bin compute"),
     ("calls", "cargo run --release -p benches --bin compute -- --calls"),
-    ("compile_time", "cargo bench -p benches --bench compile_time"),
+    ("compile_time", "cargo run --release -p benches --bin compile_time"),
     ("scale", "cargo run --release -p benches --bin scale"),
     ("http", "benches/http"),
 ];
