@@ -6,8 +6,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
-/// Longer than anything takes on a busy machine and a bad wire.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than anything takes on a busy machine and a bad wire, where a timeout for repeating a segment may have doubled to a minute.
+pub const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Connects, with [`PATIENCE`] for this and everything after it.
 ///
