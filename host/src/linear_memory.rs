@@ -18,7 +18,7 @@ use unikernel::trap_report::MemoryFault;
 /// Windows are looked for below this address: a position-independent executable and its libraries lie above.
 const WINDOWS_END: u64 = 0x5000_0000_0000;
 
-/// Growth of at most so many bytes gets its pages at once, as in the guest; what is larger may never be touched.
+/// A first length of at most so many bytes gets its pages at once, as in the guest; later growth gets them when it touches them.
 const EAGER_BYTES: u64 = 16 << 20;
 
 /// The addresses of one linear memory, reserved before the module is compiled, for compiled code has the address in it.
@@ -139,7 +139,7 @@ impl LinearMemory {
         }
         let window = &mut self.window.reservation;
         window.protect(self.mapped_bytes, delta_bytes, Protection::ReadWrite)?;
-        if delta_bytes <= EAGER_BYTES {
+        if self.mapped_bytes == 0 && delta_bytes <= EAGER_BYTES {
             window.populate(self.mapped_bytes, delta_bytes)?;
         }
         self.mapped_bytes = end;
