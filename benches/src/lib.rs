@@ -9,6 +9,7 @@
 //! - `cargo run --release -p benches --bin scale`: compile time and memory over growing modules.
 //! - `cargo run --release -p benches --bin counts`: bytes and instructions against a committed baseline.
 //! - `cargo run --release -p benches --bin compute`: run time against Wasmtime's and clang's.
+//! - `cargo run --release -p benches --bin http`: web servers and bulk transfers against nginx and Linux in a VM.
 #![forbid(unsafe_code)]
 
 pub mod plot;

@@ -6,7 +6,7 @@
 //! `commit` may be left out there, and `plot` may be `null`:
 //!
 //! ```json
-//! { "name": "http", "title": "Requests a second", "command": "benches/http",
+//! { "name": "example", "title": "Requests a second", "command": "benches/example",
 //!   "label": "server", "columns": [ { "name": "connections", "unit": "", "decimals": 0 }, { "name": "rate", "unit": "1/s", "decimals": 0 } ],
 //!   "rows": [ { "label": "nginx", "values": [ 1, 2800 ] }, { "label": "file_server", "values": [ 1, 11000 ] } ],
 //!   "notes": [ "…" ], "plot": { "kind": "lines", "x": "connections", "y": "rate", "logarithmic": true } }

@@ -41,6 +41,7 @@ typedef struct {
 /* Defined by the server: the answer to the request whose head is `request`, without the empty line that ends it. */
 static answer answer_request(const char *request, size_t length);
 
+/* Each connection's subscription has the connection's index; the listener's comes after them. Only what changes is written. */
 static connection *connections[MAX_CONNECTIONS];
 static size_t connection_count;
 static __wasi_subscription_t subscriptions[MAX_CONNECTIONS + 1];
@@ -54,15 +55,30 @@ static void set_nonblocking(uint32_t fd) {
     }
 }
 
+static void subscribe(size_t place, uint32_t fd, uint8_t type) {
+    subscriptions[place] = (__wasi_subscription_t){.userdata = place};
+    subscriptions[place].u.tag = type;
+    subscriptions[place].u.u.fd_read.file_descriptor = fd;
+}
+
+static bool is_sending(const connection *c) { return c->head_length + c->body_length > 0; }
+
+/* Subscribes to what a connection waits for: room for the rest of an answer, or a request. */
+static void subscribe_connection(size_t index) {
+    connection *c = connections[index];
+    subscribe(index, c->fd, is_sending(c) ? __WASI_EVENTTYPE_FD_WRITE : __WASI_EVENTTYPE_FD_READ);
+}
+
 static void close_connection(size_t index) {
     close((int)connections[index]->fd);
     free(connections[index]);
     connections[index] = connections[--connection_count];
+    if (index < connection_count) subscribe_connection(index);
 }
 
 /* Sends what is left of an answer. Returns false if the connection is of no use any more. */
 static bool send_rest(connection *c) {
-    while (c->head_length + c->body_length > 0) {
+    while (is_sending(c)) {
         socket_buffer buffers[2] = {{c->head, c->head_length}, {c->body, c->body_length}};
         size_t sent = 0;
         uint32_t error = sock_send(c->fd, buffers, 2, 0, &sent);
@@ -92,7 +108,7 @@ static const char *find_head_end(const char *bytes, size_t length) {
 static bool answer_requests(connection *c) {
     size_t start = 0;
     bool is_useful = true;
-    while (is_useful && c->head_length + c->body_length == 0) {
+    while (is_useful && !is_sending(c)) {
         const char *request = c->request + start;
         const char *end = find_head_end(request, c->received - start);
         if (end == NULL) break;
@@ -131,14 +147,9 @@ static void accept_connections(uint32_t listener) {
         }
         set_nonblocking(fd);
         c->fd = fd;
-        connections[connection_count++] = c;
+        connections[connection_count] = c;
+        subscribe_connection(connection_count++);
     }
-}
-
-static void subscribe(size_t place, uint64_t userdata, uint32_t fd, uint8_t type) {
-    subscriptions[place] = (__wasi_subscription_t){.userdata = userdata};
-    subscriptions[place].u.tag = type;
-    subscriptions[place].u.u.fd_read.file_descriptor = fd;
 }
 
 static uint32_t open_listener(uint16_t port) {
@@ -160,12 +171,8 @@ static void serve(uint16_t port) {
     uint32_t listener = open_listener(port);
     fprintf(stderr, "listening on port %u\n", port);
     for (;;) {
-        for (size_t i = 0; i < connection_count; i++) {
-            bool is_sending = connections[i]->head_length + connections[i]->body_length > 0;
-            subscribe(i, i, connections[i]->fd, is_sending ? __WASI_EVENTTYPE_FD_WRITE : __WASI_EVENTTYPE_FD_READ);
-        }
         size_t count = connection_count;
-        subscribe(count, count, listener, __WASI_EVENTTYPE_FD_READ);
+        subscribe(count, listener, __WASI_EVENTTYPE_FD_READ);
         __wasi_size_t ready = 0;
         if (__wasi_poll_oneoff(subscriptions, events, count + 1, &ready) != 0) exit(1);
         bool has_new = false;
@@ -186,6 +193,7 @@ static void serve(uint16_t port) {
                 is_useful = receive_requests(c);
             }
             if (!is_useful) close_connection(index);
+            else if (is_sending(c) != (events[e].type == __WASI_EVENTTYPE_FD_WRITE)) subscribe_connection(index);
         }
         if (has_new) accept_connections(listener);
     }

@@ -129,16 +129,19 @@ impl Connection {
     }
 
     /// Limits how long the peer may be silent, where it owes an answer. smoltcp's own timeout also ends a connection that is just
-    /// idle, so it is set only while something is outstanding.
-    pub fn update_timeout(&mut self) {
+    /// idle, so it is set only while something is outstanding. Returns the state.
+    #[inline(always)]
+    pub fn update_timeout(&mut self) -> tcp::State {
         let socket = self.socket_mut();
-        let timeout = match socket.state() {
+        let state = socket.state();
+        let timeout = match state {
             tcp::State::SynReceived => Some(HANDSHAKE_TIMEOUT),
             tcp::State::SynSent => Some(UNANSWERED_TIMEOUT),
             _ if socket.send_queue() > 0 || socket.keep_alive().is_some() => Some(UNANSWERED_TIMEOUT),
             _ => None,
         };
         socket.set_timeout(timeout);
+        state
     }
 
     /// Returns the socket to change it.

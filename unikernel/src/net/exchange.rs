@@ -97,7 +97,8 @@ impl<D: EthernetDevice> Device for Exchange<'_, D> {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
         capabilities.max_transmission_unit = self.device.max_frame_len_bytes();
-        // Received TCP and UDP checksums are verified by `frame::classify`, which knows which of them the device vouches for.
+        // Received checksums are verified by `frame::classify`, which knows which of them the device vouches for.
+        capabilities.checksum.ipv4 = Checksum::None;
         let transport = if offloads.checksum {
             Checksum::None
         } else {
@@ -157,6 +158,7 @@ impl<D: EthernetDevice> FrameWriter<'_, D> {
                 self.sent.fin = BareSegment::from_frame(bytes).map(Box::new);
             }
         }
+        frame::complete_ipv4_header(bytes);
         let mut offload = TransmitOffload::default();
         if self.device.offloads().checksum {
             offload.checksum = frame::start_checksum(bytes);

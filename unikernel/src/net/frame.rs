@@ -1,6 +1,7 @@
 //! What is read from a received frame before smoltcp sees it, and what is written into a frame after smoltcp made it.
 //!
-//! [`classify`] finds out which socket a frame concerns and verifies TCP and UDP checksums unless the device vouches for them.
+//! [`classify`] finds out which socket a frame concerns and verifies checksums, those of TCP and UDP unless the device vouches for
+//! them. So smoltcp is told to leave checksums alone, but for those of ICMP.
 //! Every length is checked; a frame that is not understood is left to smoltcp or dropped. RFC 791, 8200, 9293, 768.
 
 use super::four_tuple::FourTuple;
@@ -60,7 +61,9 @@ fn classify_ipv4(payload: &[u8], checksum_valid: bool) -> Class {
     let Ok(packet) = Ipv4Packet::new_checked(payload) else {
         return Class::Drop;
     };
-    if packet.version() != 4 || packet.more_frags() || packet.frag_offset() != 0 {
+    let header_len = usize::from(packet.header_len());
+    let is_intact = fold(sum_words(payload.get(..header_len).unwrap_or_default())) == 0xffff;
+    if packet.version() != 4 || packet.more_frags() || packet.frag_offset() != 0 || !is_intact {
         return Class::Drop;
     }
     let addresses = (packet.src_addr().into(), packet.dst_addr().into());
@@ -193,22 +196,40 @@ pub(super) fn start_checksum(bytes: &mut [u8]) -> Option<(u16, u16)> {
         IpProtocol::Udp => 6,
         _ => return None,
     };
-    // A frame for segmentation may be longer than the sum's length field; each segment's own length replaces it there.
     let transport_len = bytes.len().checked_sub(start)? as u64;
-    let mut sum = u64::from(protocol) + (transport_len & 0xffff) + (transport_len >> 16);
     let first_address = if start == IPV4_TRANSPORT { start - 8 } else { start - 32 };
-    for word in bytes.get(first_address..start)?.as_chunks().0 {
-        sum += u64::from(u32::from_be_bytes(*word));
+    // A frame for segmentation may be longer than the sum's length field; each segment's own length replaces it there.
+    let sum = fold(u64::from(protocol) + transport_len + sum_words(bytes.get(first_address..start)?));
+    let place = start + checksum_offset;
+    bytes.get_mut(place..place + 2)?.copy_from_slice(&sum.to_be_bytes());
+    Some((start as u16, checksum_offset as u16))
+}
+
+/// Completes the header checksum of an IPv4 packet that smoltcp made, for no device does that.
+#[inline(always)]
+pub(super) fn complete_ipv4_header(bytes: &mut [u8]) {
+    if let Some(frame) = bytes.first_chunk_mut::<IPV4_TRANSPORT>()
+        && frame[12..14] == [0x08, 0x00]
+    {
+        let sum = !fold(sum_words(&frame[ETHERNET_HEADER..]));
+        frame[ETHERNET_HEADER + 10..ETHERNET_HEADER + 12].copy_from_slice(&sum.to_be_bytes());
     }
-    // Sums of 32-bit words are, folded, those of their halves.
+}
+
+/// Sums up 32-bit words; folded, that is the sum of their halves.
+#[inline(always)]
+fn sum_words(bytes: &[u8]) -> u64 {
+    let words = bytes.as_chunks().0.iter();
+    words.map(|word| u64::from(u32::from_be_bytes(*word))).sum()
+}
+
+/// Reduces a sum to 16 bits, carries added again (RFC 1071).
+#[inline(always)]
+fn fold(mut sum: u64) -> u16 {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
-    let place = start + checksum_offset;
-    bytes
-        .get_mut(place..place + 2)?
-        .copy_from_slice(&(sum as u16).to_be_bytes());
-    Some((start as u16, checksum_offset as u16))
+    sum as u16
 }
 
 #[cfg(test)]

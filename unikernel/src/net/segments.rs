@@ -87,7 +87,9 @@ impl<D: EthernetDevice> Stack<D> {
         if connection.receive_shut || matches!(connection.owner, Owner::Nobody(_)) {
             refuse_data(connection);
         }
-        match (connection.owner, connection.socket().state()) {
+        let socket = connection.socket();
+        let (state, received_len_bytes) = (socket.state(), socket.recv_queue());
+        match (connection.owner, state) {
             (_, tcp::State::Closed) if after == tcp::State::Closed => {
                 let failure = match before {
                     tcp::State::LastAck | tcp::State::TimeWait | tcp::State::Closed => None,
@@ -107,7 +109,7 @@ impl<D: EthernetDevice> Stack<D> {
             }
             _ => {}
         }
-        if connection.owner == Owner::Program && connection.socket().recv_queue() > 0 {
+        if connection.owner == Owner::Program && received_len_bytes > 0 {
             // The program is likely to answer: only the next poll sends, so that the acknowledgement goes with the answer.
             self.awaiting_answer.push(id);
         } else {

@@ -264,8 +264,7 @@ impl<D: EthernetDevice> Stack<D> {
         {
             connection.socket_mut().abort();
         }
-        let before = connection.socket().state();
-        connection.update_timeout();
+        let before = connection.update_timeout();
         for _ in 0..MAX_BURST_SEGMENTS {
             let mut exchange = Exchange::outgoing(&mut self.device);
             self.interface.poll_egress(self.now, &mut exchange, &mut connection.set);

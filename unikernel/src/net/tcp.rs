@@ -193,7 +193,8 @@ impl<D: EthernetDevice> Stack<D> {
                 if !peek {
                     // The window may have opened.
                     connection.enqueue(number, &mut self.egress);
-                    connection.has_news = connection.ready_to_receive(1).is_some();
+                    let socket = connection.socket();
+                    connection.has_news = socket.recv_queue() > 0 || !socket.may_recv();
                 }
                 Ok(Received { len_bytes, ..end })
             }
