@@ -8,6 +8,7 @@
 //! fall to one segment after a timeout and then acknowledge with a sequence number that the peer has left behind; two such peers
 //! that both have data in flight never recover, which a bad wire brings about quickly (the tests do).
 
+use super::SocketId;
 use super::error::NetError;
 use super::exchange::Sent;
 use super::fin::SentFin;
@@ -74,9 +75,8 @@ pub(super) struct Connection {
     pub failure: Option<NetError>,
     /// The program receives no more.
     pub receive_shut: bool,
-    /// Something has happened since the connection was last found not ready to receive. Whatever can make it ready sets this, so
-    /// that looking through many idle connections costs little.
-    pub has_news: bool,
+    /// The number of the program's socket, once it has one.
+    pub socket_id: Option<SocketId>,
     /// The acknowledgement number sent last.
     pub sent_acknowledgment: Option<TcpSeqNumber>,
     /// What is known of lost segments.
@@ -238,7 +238,7 @@ impl Connections {
             is_queued: false,
             failure: None,
             receive_shut: false,
-            has_news: true,
+            socket_id: None,
             sent_acknowledgment: None,
             recovery: Recovery::default(),
             fin: None,

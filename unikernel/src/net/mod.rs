@@ -177,6 +177,10 @@ pub trait Network {
     /// Tells whether the socket is ready.
     fn readiness(&mut self, socket: SocketId, direction: Direction) -> Result<Option<Ready>, NetError>;
 
+    /// Tells, by the sockets' numbers, which are known to have nothing to receive: a quick look before [`readiness`](Self::readiness)
+    /// for programs that ask for many sockets and find most of them idle. Any other may be ready or not.
+    fn idle_sockets(&self) -> &[bool];
+
     /// Starts to look up the addresses of a name.
     fn start_lookup(&mut self, name: &str, family: Family, now_ns: u64) -> Result<LookupId, NetError>;
 

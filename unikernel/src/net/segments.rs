@@ -66,7 +66,7 @@ impl<D: EthernetDevice> Stack<D> {
         self.interface
             .poll_ingress_single(self.now, &mut exchange, &mut connection.set);
         connection.note_sent(&mut exchange.sent);
-        connection.has_news = true;
+        self.sockets.set_idle(connection.socket_id, false);
         let is_bare = segment.sequence_len == 0;
         if let Some(number) = segment.acknowledgment
             && connection.recovery.note_acknowledgment(number, is_bare)
@@ -178,7 +178,7 @@ impl<D: EthernetDevice> Stack<D> {
         };
         match connection.owner {
             Owner::Program | Owner::Queued(_) => {
-                connection.has_news = true;
+                self.sockets.set_idle(connection.socket_id, false);
                 connection.failure = connection.failure.or(failure);
                 self.connections.unmap(id);
             }

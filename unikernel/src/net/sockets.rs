@@ -61,6 +61,8 @@ pub(super) enum ProgramSocket {
 pub(super) struct ProgramSockets {
     slots: Vec<Option<ProgramSocket>>,
     free: Vec<u32>,
+    /// By number: the socket was found without anything to receive, and nothing has happened to it since.
+    pub idle: Vec<bool>,
     /// Listeners by port.
     pub listeners: BTreeMap<u16, Vec<u32>>,
     /// Datagram sockets by port.
@@ -74,13 +76,24 @@ impl ProgramSockets {
             Some(id) => id,
             None if self.slots.len() < MAX_SOCKETS => {
                 self.slots.try_reserve(1).map_err(|_| NetError::OutOfMemory)?;
+                self.idle.try_reserve(1).map_err(|_| NetError::OutOfMemory)?;
                 self.slots.push(None);
+                self.idle.push(false);
                 self.slots.len() as u32 - 1
             }
             None => return Err(NetError::TooManySockets),
         };
         self.slots[id as usize] = Some(socket);
+        self.set_idle(Some(SocketId(id)), false);
         Ok(SocketId(id))
+    }
+
+    /// Notes whether a socket, if the connection has one, is idle.
+    #[inline(always)]
+    pub fn set_idle(&mut self, id: Option<SocketId>, is_idle: bool) {
+        if let Some(place) = id.and_then(|id| self.idle.get_mut(id.0 as usize)) {
+            *place = is_idle;
+        }
     }
 
     /// Removes a socket.
@@ -236,16 +249,6 @@ impl<D: EthernetDevice> Stack<D> {
 /// How many random ports are tried.
 pub(super) const PORT_ATTEMPTS: usize = 64;
 
-impl<D: EthernetDevice> Stack<D> {
-    #[inline(never)]
-    fn find_readiness(&mut self, socket: SocketId, direction: Direction) -> Result<Option<Ready>, NetError> {
-        match self.sockets.get(socket)? {
-            ProgramSocket::Stream(_) => self.stream_readiness(socket, direction),
-            ProgramSocket::Datagram(datagram) => Ok(datagram.readiness(direction)),
-        }
-    }
-}
-
 impl<D: EthernetDevice> Network for Stack<D> {
     fn poll(&mut self, now_ns: u64) -> bool {
         self.poll_now(now_ns)
@@ -356,17 +359,11 @@ impl<D: EthernetDevice> Network for Stack<D> {
 
     fn set_option(&mut self, socket: SocketId, option: SocketOption) -> Result<(), NetError> {
         match self.sockets.get(socket)? {
-            ProgramSocket::Stream(stream) => {
-                stream.options.apply(option);
-                if let Role::Connection(number) = stream.role
-                    && let Some(connection) = self.connections.get_mut(number)
-                {
-                    // Fewer bytes may be enough from now on.
-                    connection.has_news = true;
-                }
-            }
+            ProgramSocket::Stream(stream) => stream.options.apply(option),
             ProgramSocket::Datagram(datagram) => datagram.options.apply(option),
         }
+        // Fewer bytes may be enough from now on.
+        self.sockets.set_idle(Some(socket), false);
         if let SocketOption::KeepAlive(on) = option {
             self.set_keep_alive(socket, on);
         }
@@ -381,15 +378,14 @@ impl<D: EthernetDevice> Network for Stack<D> {
     }
 
     fn readiness(&mut self, socket: SocketId, direction: Direction) -> Result<Option<Ready>, NetError> {
-        if direction == Direction::Receive
-            && let ProgramSocket::Stream(stream) = self.sockets.get(socket)?
-            && let Role::Connection(number) = stream.role
-            && let Some(connection) = self.connections.get(number)
-            && !connection.has_news
-        {
-            return Ok(None);
+        match self.sockets.get(socket)? {
+            ProgramSocket::Stream(_) => self.stream_readiness(socket, direction),
+            ProgramSocket::Datagram(datagram) => Ok(datagram.readiness(direction)),
         }
-        self.find_readiness(socket, direction)
+    }
+
+    fn idle_sockets(&self) -> &[bool] {
+        &self.sockets.idle
     }
 
     fn start_lookup(&mut self, name: &str, family: Family, now_ns: u64) -> Result<LookupId, NetError> {

@@ -81,7 +81,10 @@ impl<D: EthernetDevice> Stack<D> {
             };
             let result = self.sockets.add(ProgramSocket::Stream(accepted));
             match result {
-                Ok(_) => connection.owner = Owner::Program,
+                Ok(accepted) => {
+                    connection.owner = Owner::Program;
+                    connection.socket_id = Some(accepted);
+                }
                 Err(_) => self.orphan(entry.id, true),
             }
             return result;
@@ -108,6 +111,7 @@ impl<D: EthernetDevice> Stack<D> {
             return Err(NetError::InvalidState);
         };
         let context = self.interface.context();
+        connection.socket_id = Some(id);
         if connection.socket_mut().connect(context, remote, tuple.local).is_err() {
             self.connections.remove(connection_id);
             return Err(NetError::AddressNotAvailable);
@@ -194,7 +198,8 @@ impl<D: EthernetDevice> Stack<D> {
                     // The window may have opened.
                     connection.enqueue(number, &mut self.egress);
                     let socket = connection.socket();
-                    connection.has_news = socket.recv_queue() > 0 || !socket.may_recv();
+                    let is_idle = socket.recv_queue() == 0 && socket.may_recv();
+                    self.sockets.set_idle(connection.socket_id, is_idle);
                 }
                 Ok(Received { len_bytes, ..end })
             }
@@ -230,12 +235,12 @@ impl<D: EthernetDevice> Stack<D> {
         }
         if receive {
             connection.receive_shut = true;
-            connection.has_news = true;
             refuse_data(connection);
         }
         if send {
             connection.socket_mut().close();
         }
+        self.sockets.set_idle(Some(id), false);
         self.touch(number);
         Ok(())
     }
@@ -354,7 +359,7 @@ impl<D: EthernetDevice> Stack<D> {
                 match direction {
                     Direction::Receive => {
                         let ready = connection.ready_to_receive(stream.options.receive_low_water_bytes);
-                        connection.has_news = ready.is_some();
+                        self.sockets.set_idle(Some(id), ready.is_none());
                         Ok(ready)
                     }
                     Direction::Send => Ok(connection.ready_to_send()),

@@ -90,7 +90,7 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> Result<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     let upper = *values.get(middle).context("nothing was measured")?;
-    Ok(if values.len() % 2 == 0 {
+    Ok(if values.len().is_multiple_of(2) {
         (values[middle - 1] + upper) / 2.0
     } else {
         upper

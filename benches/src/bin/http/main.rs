@@ -105,10 +105,6 @@ fn measure(plan: &Plan) -> Result<()> {
         Guest::start(&file, &ask, None)?,
         Guest::start(&hello, &ask, None)?,
     ];
-    let (small_body, large_body) = (
-        fs::read(workshop.path("www/index.html"))?,
-        vec![b'y'; LARGE_FILE_LEN_BYTES],
-    );
     let side = |guest, name, path, body| Side {
         guest,
         name,
