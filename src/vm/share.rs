@@ -43,6 +43,6 @@ mod tests {
         let [(_, backend), (_, device)] = devices(&folder, 1, Machine::Q35);
         assert!(backend.contains(",path=/a,,b,") && backend.ends_with(",readonly=on"));
         assert_eq!(device, "virtio-9p-pci-non-transitional,fsdev=dir1,mount_tag=dir1");
-        assert_eq!(folder.command_line_word(&tag(1)), r#"mount=dir1:"/say \"hi\"":ro"#);
+        assert_eq!(folder.command_line_word(&tag(1)), r#"mount=dir1:/say "hi":ro"#);
     }
 }
