@@ -68,10 +68,9 @@ fn a_server_that_stops_answering_is_an_error_after_a_minute() {
     let edit = "[[ $argument == local,* ]] && argument+=,throttling.bps-read=1";
     edit_arguments_of_qemu(&mut command, folder.path(), edit);
     let outcome = Outcome::of(&mut command).expect_code(1);
-    assert_eq!(
-        outcome.stderr,
-        "wasmetal: the server of a shared folder does not answer any more\n"
-    );
+    // The program says afterwards how fast it copied.
+    let message = "wasmetal: the server of a shared folder does not answer any more\n";
+    assert!(outcome.stderr.starts_with(message), "{}", outcome.stderr);
 }
 
 #[test]
