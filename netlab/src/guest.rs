@@ -1,16 +1,15 @@
 //! A guest in QEMU: what it says, what its machine takes of the host, and its end.
 
 use crate::lab::{TAP, missing};
-use anyhow::{Context, Result, bail, ensure};
+use crate::process::Process;
+use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tempfile::{NamedTempFile, TempDir, TempPath};
 use wasmetal::{UnikernelBuilder, bake_folder};
 
@@ -75,8 +74,7 @@ pub enum Card {
 /// A running guest; its machine ends when this is dropped, or this process dies.
 #[derive(Debug)]
 pub struct Guest {
-    qemu: Child,
-    lines: Receiver<String>,
+    qemu: Process,
     folder: TempDir,
     /// QEMU opens it at some time after its start.
     _image: Arc<TempPath>,
@@ -117,17 +115,8 @@ impl Guest {
         command.stdin(stdin).stdout(Stdio::piped());
         let mut qemu = command.spawn().map_err(|error| missing("qemu-system-x86_64", error))?;
         let stdout = qemu.stdout.take().context("standard output is piped")?;
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
         Ok(Guest {
-            qemu,
-            lines,
+            qemu: Process::new("the guest", qemu, stdout),
             folder,
             _image: Arc::clone(&image.file),
         })
@@ -146,16 +135,7 @@ impl Guest {
     /// # Errors
     /// If the guest ends or says nothing of the kind in time.
     pub fn wait_long_for(&self, words: &str, limit: Duration) -> Result<String> {
-        let deadline = Instant::now() + limit;
-        let mut said = String::new();
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) if line.contains(words) => return Ok(line),
-                Ok(line) => said = said + "\n" + &line,
-                Err(error) => bail!("the guest does not say `{words}` ({error}), but:{said}"),
-            }
-        }
+        self.qemu.wait_for(words, limit)
     }
 
     /// Gives QEMU's monitor a command.
@@ -206,13 +186,5 @@ impl Guest {
 
     fn proc(&self, file: &str) -> Result<String> {
         fs::read_to_string(format!("/proc/{}/{file}", self.qemu.id())).context("the machine has ended")
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.qemu.kill();
-        let _ = self.qemu.wait();
     }
 }

@@ -18,6 +18,7 @@ pub mod client;
 pub mod frame;
 pub mod guest;
 pub mod lab;
+pub mod process;
 pub mod scenarios;
 mod system;
 pub mod wire;

@@ -4,12 +4,11 @@ use super::Length;
 use crate::client;
 use crate::guest::{Image, SLAAC_ADDRESS};
 use crate::lab::{GUEST_V4, HOST_V4, HOST_V6, Lab, STATIC_ADDRESS, missing};
+use crate::process::Process;
 use anyhow::{Context, Result, ensure};
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -17,8 +16,7 @@ const PORT: u16 = 5000;
 
 /// dnsmasq in the lab: DHCP, DNS and router advertisements. What it logs are lines.
 struct Dnsmasq {
-    process: Child,
-    lines: Receiver<String>,
+    process: Process,
     _leases: TempDir,
 }
 
@@ -59,47 +57,10 @@ impl Dnsmasq {
             .spawn()
             .map_err(|error| missing("dnsmasq", error))?;
         let stderr = process.stderr.take().context("standard error is piped")?;
-        let (sender, lines) = mpsc::channel();
-        thread::spawn(move || {
-            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    break;
-                }
-            }
-        });
         Ok(Dnsmasq {
-            process,
-            lines,
+            process: Process::new("dnsmasq", process, stderr),
             _leases: leases,
         })
-    }
-
-    /// Waits for a line with `words` in it.
-    fn wait_for(&self, words: &str, limit: Duration) -> Result<String> {
-        let deadline = Instant::now() + limit;
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let line = self
-                .lines
-                .recv_timeout(left)
-                .with_context(|| format!("dnsmasq never says `{words}`"))?;
-            if line.contains(words) {
-                return Ok(line);
-            }
-        }
-    }
-
-    /// Returns the lines so far that contain `words`.
-    fn logged(&self, words: &str) -> Vec<String> {
-        self.lines.try_iter().filter(|line| line.contains(words)).collect()
-    }
-}
-
-impl Drop for Dnsmasq {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
     }
 }
 
@@ -114,7 +75,7 @@ pub(super) fn dhcp(length: Length) -> Result<String> {
     let dnsmasq = Dnsmasq::start()?;
     let began = Instant::now();
     let guest = lab.boot(&peer(128)?, "ip=dhcp")?;
-    let line = dnsmasq.wait_for("DHCPACK", client::PATIENCE)?;
+    let line = dnsmasq.process.wait_for("DHCPACK", client::PATIENCE)?;
     let took = began.elapsed();
     guest.wait_for("ready")?;
     let address = line
@@ -126,7 +87,7 @@ pub(super) fn dhcp(length: Length) -> Result<String> {
     if length == Length::Long {
         // The lease ends after two minutes, unless it is renewed, which is due at half of them.
         for _ in 0..2 {
-            let renewed = dnsmasq.wait_for("DHCPACK", Duration::from_secs(90))?;
+            let renewed = dnsmasq.process.wait_for("DHCPACK", Duration::from_secs(90))?;
             ensure!(
                 renewed.contains(&address.to_string()),
                 "another address at the renewal: {renewed}"
@@ -157,7 +118,7 @@ pub(super) fn dns(length: Length) -> Result<String> {
         ensure!(line == "one.test: 10.0.0.1", "{line}");
     }
     drop(guest);
-    let asked = dnsmasq.logged("query[A]").len();
+    let asked = dnsmasq.process.said("query[A]").len();
     ensure!(asked == 3, "{asked} questions for 3 names");
 
     let image = Image::build(&fixtures::wasi("resolve"), &["6", "one.test", "two.test"], None)?;
