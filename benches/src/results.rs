@@ -135,6 +135,18 @@ impl Table {
         });
     }
 
+    /// Adds a row of geometric means of what was measured in the columns of ratios, which have a `/` in their names.
+    pub fn push_geometric_means(&mut self) {
+        let mean = |(index, column): (usize, &Column)| {
+            let measured = self.rows.iter().filter_map(|row| row.values[index]);
+            let logarithms: Vec<f64> = measured.filter(|_| column.name.contains('/')).map(f64::ln).collect();
+            let mean = logarithms.iter().sum::<f64>() / logarithms.len() as f64;
+            (!logarithms.is_empty()).then(|| mean.exp())
+        };
+        let means: Vec<_> = self.columns.iter().enumerate().map(mean).collect();
+        self.push("geometric mean", means);
+    }
+
     /// Returns the index of a column.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
@@ -270,6 +282,15 @@ mod tests {
 | a longer one |     10.0 |   0.50 |
 ";
         assert_eq!(table().to_string(), expected);
+    }
+
+    #[test]
+    fn ratios_have_means_of_what_was_measured() {
+        let mut table = table();
+        table.push("twice", [Some(3.0), Some(2.0)]);
+        table.push_geometric_means();
+        let [.., means] = &table.rows[..] else { panic!("no row") };
+        assert_eq!(means.values, [None, Some(1.0)]);
     }
 
     #[test]

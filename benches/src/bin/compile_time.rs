@@ -87,17 +87,10 @@ const THIRD_PARTY: [&str; 8] = [
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let result = match (options.one, options.effort) {
+    benches::exit_code(match (options.one, options.effort) {
         (Some(side), Some(effort)) => compile_one(side, effort, &options.files),
         _ => measure(&options),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 /// Compiles in this process and prints what that took.
@@ -163,10 +156,7 @@ fn measure(options: &Options) -> Result<()> {
         eprintln!("{}: {:.2} of Wasmtime's time", workload.name, values[4]);
         table.push(workload.name, values.map(Some));
     }
-    let means = (0..table.columns.len())
-        .map(|column| geometric_mean(&table, column))
-        .collect::<Vec<_>>();
-    table.push("geometric mean", means);
+    table.push_geometric_means();
     table.notes.push(format!(
         "Both sides have {threads} threads. The columns with `none` are those of `--opt none`."
     ));
@@ -195,19 +185,6 @@ fn columns() -> [Column; 11] {
         Column::new("none: CPU / Wasmtime", "", 2),
         Column::new("none: peak / Wasmtime", "", 2),
     ]
-}
-
-/// Returns the mean of a column of ratios, of which the names tell.
-fn geometric_mean(table: &Table, column: usize) -> Option<f64> {
-    if !table.columns[column].name.contains('/') {
-        return None;
-    }
-    let sum: f64 = table
-        .rows
-        .iter()
-        .map(|row| row.values[column].map_or(0.0, f64::ln))
-        .sum();
-    Some((sum / table.rows.len() as f64).exp())
 }
 
 fn workloads(files: &[PathBuf]) -> Result<Vec<Workload>> {

@@ -73,17 +73,10 @@ struct Workload {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let result = match (options.one, &options.wasm, &options.times) {
+    benches::exit_code(match (options.one, &options.wasm, &options.times) {
         (Some(side), Some(wasm), Some(times)) => run_one(side, wasm, options.folder.as_deref(), times),
         _ => measure(&options),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 /// Runs a program once and writes its time down.
@@ -135,26 +128,16 @@ fn measure(options: &Options) -> Result<()> {
     workloads.retain(|workload| wanted(&workload.name));
     ensure!(!workloads.is_empty(), "no program has such a name");
     let mut table = empty_table(options);
-    let mut logarithms = [(0.0, 0u32); Side::ALL.len()];
     for workload in &workloads {
         let times = fastest_times(workload, options.rounds, folder.path())?;
         let [ours, peers @ ..] = times;
         let ours = ours.context("wasmetal runs everything")?;
         let mut values = vec![Some(ours.as_secs_f64() * 1e3)];
-        for (peer, (sum, count)) in peers.iter().zip(&mut logarithms[1..]) {
-            let ratio = peer.map(|peer| ours.as_secs_f64() / peer.as_secs_f64());
-            values.push(ratio);
-            *sum += ratio.map_or(0.0, f64::ln);
-            *count += u32::from(ratio.is_some());
-        }
+        values.extend(peers.map(|peer| Some(ours.as_secs_f64() / peer?.as_secs_f64())));
         eprintln!("{}: {values:.3?}", workload.name);
         table.push(&workload.name, values);
     }
-    let mean = |&(sum, count): &(f64, u32)| (count > 0).then(|| (sum / f64::from(count)).exp());
-    table.push(
-        "geometric mean",
-        std::iter::once(None).chain(logarithms[1..].iter().map(mean)),
-    );
+    table.push_geometric_means();
     Ok(table.publish()?)
 }
 

@@ -44,17 +44,10 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let result = match &options.compile {
+    benches::exit_code(match &options.compile {
         Some(wasm) => compile(wasm).map(|_| ()),
         None => compare(&options),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 fn compile(wasm: &Path) -> Result<wasm2obj::ObjectFile> {

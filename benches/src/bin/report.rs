@@ -44,13 +44,7 @@ single ratio may be off by a quarter, and only the mean says much; counts are ex
 ";
 
 fn main() -> ExitCode {
-    match report(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    benches::exit_code(report(&Options::parse()))
 }
 
 fn report(options: &Options) -> Result<()> {

@@ -39,18 +39,11 @@ struct Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let result = match (options.one, &options.kinds[..]) {
+    benches::exit_code(match (options.one, &options.kinds[..]) {
         (Some(size), &[kind]) => compile_one(kind, size),
         (_, []) => measure(&Kind::ALL, options.rounds),
         (_, kinds) => measure(kinds, options.rounds),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 fn find_kind(name: &str) -> Result<Kind> {

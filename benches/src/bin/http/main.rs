@@ -67,17 +67,10 @@ struct Side<'a> {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let result = match &options.client {
+    benches::exit_code(match &options.client {
         Some(client) => client.run(),
         None => measure(if options.quick { &Plan::QUICK } else { &Plan::FULL }),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    })
 }
 
 fn measure(plan: &Plan) -> Result<()> {
