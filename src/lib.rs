@@ -8,13 +8,15 @@
 //! ```
 //!
 //! [`UnikernelBuilder`] adds arguments, environment, files and options. Everything happens in this process and in memory: no
-//! other programs, no output, and no files but those that [`bake_folder`] and [`ObjectCache`] are told of. The same bytes and options give the same image, byte for byte.
+//! other programs, no output, and no files but those that [`bake_folder`] and [`ObjectCache`] are told of. The same bytes and options
+//! give the same image, byte for byte.
 //!
 //! The program is a WASI preview 1 *command* (it exports `_start`) or *reactor* (`_initialize`). The image is an ELF64 file for
 //! x86-64 that boots through PVH (QEMU, Firecracker, Cloud Hypervisor) and multiboot2 (GRUB).
 //!
 //! Read in this order: `builder` (the chain from module to image), `module_facts` (what is checked before), `error`,
-//! `bake` (files of the host for the image), `object_cache` (modules that are compiled once only), `inspect` (what an image tells about itself),
+//! `bake` (files of the host for the image), `object_cache` (modules that are compiled once only), `inspect` (what an image tells
+//! about itself),
 //! `memory_floor` (in how small a machine it starts).
 #![forbid(unsafe_code)]
 

@@ -6,7 +6,7 @@
 //! of them must be in a certain register. So a set costs the square of its size, unless another value of it must be in another
 //! register, which keeps the set from growing. [`merging_cost`] estimates that: one local that thousands of blocks update one
 //! after the other is expensive, and the thousands of short-lived sets of a real program are not. (Of the functions of esbuild,
-//! sqlite, boolector, CPython and yosys, one is above the limit.) The other shape that it bears badly is a block of many parameters.
+//! sqlite, boolector and CPython, one is above the limit.) The other shape that it bears badly is a block of many parameters.
 //!
 //! Read first: [`needs_single_pass`]. Limits: the function is looked at before it is optimized.
 
@@ -22,7 +22,7 @@ const MANY_BLOCK_PARAMS: usize = 256;
 const FEW_INSTRUCTIONS: usize = 2_000;
 
 /// Steps of merging for each instruction beyond which registers are allocated in one pass: about where merging takes longer than
-/// all else. (The functions of sqlite, boolector, CPython and yosys are below 26, those of esbuild below 420, but for one.)
+/// all else. (The functions of sqlite, boolector and CPython are below 26, those of esbuild below 420, but for one.)
 const MANY_STEPS_PER_INSTRUCTION: u64 = 450;
 
 /// Tells whether the better register allocator would take too long for a function.
