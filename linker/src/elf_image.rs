@@ -24,8 +24,9 @@ use object::pod::bytes_of;
 
 use crate::contents::encode_contents;
 use crate::layout::{Layout, OutputSection, Segment};
-use crate::object_file::{Elf, ElfSymbol, LE, SectionKind, SymbolPlace};
+use crate::object_file::SymbolPlace;
 use crate::resolve::Program;
+use crate::section::{Elf, ElfSymbol, LE, SectionKind};
 use crate::symbols::{Definition, Owner};
 
 type ProgramHeader = elf::ProgramHeader64<object::LittleEndian>;

@@ -5,7 +5,8 @@
 
 use std::fmt;
 
-use crate::relocate::Machine;
+use crate::machine::Machine;
+use crate::relocation::RelocationProblem;
 
 /// Why a link failed.
 #[derive(Debug)]
@@ -234,30 +235,6 @@ impl fmt::Display for RelocationPlace {
         }
         write!(formatter, " to `{}`", self.symbol)
     }
-}
-
-/// Why a relocation could not be applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RelocationProblem {
-    /// The value does not fit.
-    #[error("the value {0:#x} is out of range")]
-    OutOfRange(i64),
-    /// The value is not aligned as the instruction needs it.
-    #[error("the value {0:#x} is not aligned")]
-    Misaligned(i64),
-    /// The bytes to change are not all in the section.
-    #[error("outside the section")]
-    OutsideSection,
-    /// A kind that the linker does not know.
-    #[error("unsupported kind")]
-    UnknownKind,
-    /// There is no thread-local storage.
-    #[error("thread-local storage is not supported")]
-    ThreadLocal,
-    /// The target is in a section that is never loaded, or that another input's copy of the same group replaces.
-    #[error("the target is in a section that is not part of the program")]
-    DiscardedTarget,
 }
 
 #[cfg(test)]

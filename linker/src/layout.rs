@@ -21,10 +21,10 @@ use std::collections::HashMap;
 use abi::memory_map::PAGE_SIZE;
 
 use crate::error::{Error, ErrorKind};
-use crate::object_file::{LE, SectionKind};
 use crate::reach::Reachable;
-use crate::relocate::TableUse;
+use crate::relocation::TableUse;
 use crate::resolve::{Program, Target};
+use crate::section::{LE, SectionKind};
 use crate::symbols::{Boundary, Definition, SectionId, SymbolId};
 
 /// Where calls of 32-bit distance still reach everything.
@@ -242,11 +242,15 @@ fn collect_table(program: &Program<'_>, reachable: &Reachable) -> Result<Vec<Tar
         let (object, index) = program.section_owner(id);
         let section = &object.file.sections[index];
         for relocation in section.relocations {
-            let table_use = program.machine.table_use(relocation, section.data);
+            let (info, addend) = (relocation.r_info.get(LE), relocation.r_addend.get(LE));
+            let (kind, symbol) = (info as u32, (info >> 32) as u32);
+            let table_use = program
+                .machine
+                .table_use(kind, section.data, relocation.r_offset.get(LE), addend);
             if table_use == TableUse::None {
                 continue;
             }
-            let target = object.target((relocation.r_info.get(LE) >> 32) as u32, relocation.r_addend.get(LE))?;
+            let target = object.target(symbol, addend)?;
             let avoidable = table_use == TableUse::Avoidable && reachable.is_within(program, target);
             if !avoidable && seen.insert(target, ()).is_none() {
                 table.push(target);

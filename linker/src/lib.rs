@@ -9,10 +9,10 @@
 //!
 //! The phases, one file each, in their order; none reaches back:
 //!
-//! 1. `resolve`: objects and archive members (`object_file`, `pieces`, `archive`) become one program with its `symbols`.
+//! 1. `resolve`: objects and archive members (`object_file` of `section`s and `pieces`, `archive`) become one program with its `symbols`.
 //! 2. `reach`: which sections the roots need.
 //! 3. `layout`: an address for each of them.
-//! 4. `relocate`: their bytes, by `relocations_x86_64` or `relocations_aarch64`.
+//! 4. `relocate`: their bytes, by the `machine`'s kinds of `relocation`.
 //! 5. `elf_image` or `memory_image`, and `link_map`: the product.
 //!
 //! Limits: static and non-preemptible, so no dynamic linking, no thread-local storage, no constructors, no indirect functions;
@@ -26,29 +26,31 @@ mod elf_image;
 mod error;
 mod layout;
 mod link_map;
+mod machine;
 mod memory_image;
 mod object_file;
 mod options;
 mod pieces;
 mod reach;
 mod relocate;
-mod relocations_aarch64;
-mod relocations_x86_64;
+mod relocation;
 mod resolve;
+mod section;
 mod symbols;
 
 use abi::memory_map::{IMAGE_BASE, IMAGE_LOAD_ADDRESS, LARGE_PAGE_SIZE, PAGE_SIZE};
 
-pub use error::{Error, ErrorKind, RelocationPlace, RelocationProblem, SectionProblem, UndefinedSymbol};
+pub use error::{Error, ErrorKind, RelocationPlace, SectionProblem, UndefinedSymbol};
 pub use link_map::{Contribution, LinkMap, MappedSection};
+pub use machine::Machine;
 pub use memory_image::{MemoryImage, MemorySegment, Permissions};
 pub use options::{Blob, InMemoryOptions, Input, LinkOptions, UndefinedPolicy};
-pub use relocate::Machine;
+pub use relocation::RelocationProblem;
 
 use layout::{Form, Layout};
-use object_file::SectionKind;
 use reach::Reachable;
 use resolve::{Parts, Program};
+use section::SectionKind;
 use symbols::{Definition, SymbolId};
 
 /// A bootable image.

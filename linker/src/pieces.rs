@@ -12,7 +12,7 @@ use std::collections::HashMap;
 
 use object::elf;
 
-use crate::object_file::{LE, Section, SectionKind};
+use crate::section::{LE, Section, SectionKind};
 
 /// Where the sections of an object went that were taken apart.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@
 //! Read first: [`Reachable`].
 
 use crate::error::{Error, ErrorKind, UndefinedSymbol};
-use crate::object_file::{LE, SectionKind};
 use crate::resolve::{Program, Target};
+use crate::section::{LE, SectionKind};
 use crate::symbols::{Definition, SectionId, SymbolId};
 
 /// What is live.

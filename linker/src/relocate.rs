@@ -1,141 +1,16 @@
 //! Fourth phase: the bytes of each segment, with every relocation applied.
 //!
-//! What a relocation kind means is the architecture's business ([`relocations_x86_64`], [`relocations_aarch64`]); here it gets
+//! What a relocation kind means is the machine's business ([`Machine`](crate::machine::Machine)); here it gets
 //! its place, its target's address and, where it wants one, an entry of the global offset table, and a failure becomes an error
 //! that names everything concerned.
 
-use std::fmt;
-
-use object::elf;
-
-use crate::error::{Error, ErrorKind, RelocationPlace, RelocationProblem};
+use crate::error::{Error, ErrorKind, RelocationPlace};
 use crate::layout::{Content, Layout, OutputSection, Segment};
-use crate::object_file::{ElfRelocation, LE, SectionKind};
 use crate::reach::Reachable;
-use crate::relocations_aarch64;
-use crate::relocations_x86_64;
+use crate::relocation::{RelocationProblem, TableUse, Values};
 use crate::resolve::{Object, Program, Target};
+use crate::section::{ElfRelocation, LE, SectionKind};
 use crate::symbols::SectionId;
-
-/// A machine that the linker knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Machine {
-    /// x86-64.
-    X86_64,
-    /// aarch64, little-endian.
-    Aarch64,
-}
-
-/// Whether a relocation refers to an entry of the global offset table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum TableUse {
-    None,
-    /// The instruction can be changed to refer to the target itself if that is within the program.
-    Avoidable,
-    Needed,
-}
-
-/// The values that a relocation is computed from, named as in the psABIs.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Values {
-    /// S + A: the target's address plus the addend.
-    pub(crate) target: u64,
-    /// A: the addend.
-    pub(crate) addend: i64,
-    /// P: the address of the bytes to change.
-    pub(crate) place: u64,
-    /// G + GOT: the address of the table entry, where there is one and it is to be used.
-    pub(crate) table_entry: Option<u64>,
-}
-
-impl Machine {
-    pub(crate) fn from_elf(machine: u16) -> Option<Machine> {
-        match machine {
-            elf::EM_X86_64 => Some(Machine::X86_64),
-            elf::EM_AARCH64 => Some(Machine::Aarch64),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn to_elf(self) -> u16 {
-        match self {
-            Machine::X86_64 => elf::EM_X86_64,
-            Machine::Aarch64 => elf::EM_AARCH64,
-        }
-    }
-
-    /// Returns a function that does nothing but trap.
-    pub(crate) fn trap_function(self) -> &'static [u8] {
-        match self {
-            Machine::X86_64 => &relocations_x86_64::TRAP_FUNCTION,
-            Machine::Aarch64 => &relocations_aarch64::TRAP_FUNCTION,
-        }
-    }
-
-    /// Returns the byte that fills gaps between functions: what it decodes to traps.
-    fn text_filler(self) -> u8 {
-        match self {
-            Machine::X86_64 => relocations_x86_64::TEXT_FILLER,
-            Machine::Aarch64 => relocations_aarch64::TEXT_FILLER,
-        }
-    }
-
-    /// Tells whether relocations of this kind may refer to the global offset table.
-    pub(crate) fn uses_table(self, kind: u32) -> bool {
-        match self {
-            Machine::X86_64 => relocations_x86_64::uses_table(kind),
-            Machine::Aarch64 => relocations_aarch64::uses_table(kind),
-        }
-    }
-
-    /// Returns whether this relocation refers to the global offset table.
-    pub(crate) fn table_use(self, relocation: &ElfRelocation, bytes: &[u8]) -> TableUse {
-        let kind = relocation.r_info.get(LE) as u32;
-        if !self.uses_table(kind) {
-            return TableUse::None;
-        }
-        match self {
-            Machine::X86_64 => {
-                let (offset, addend) = (relocation.r_offset.get(LE), relocation.r_addend.get(LE));
-                relocations_x86_64::table_use(kind, bytes, offset, addend)
-            }
-            Machine::Aarch64 => TableUse::Needed,
-        }
-    }
-
-    fn relocation_name(self, kind: u32) -> Option<&'static str> {
-        match self {
-            Machine::X86_64 => relocations_x86_64::name(kind),
-            Machine::Aarch64 => relocations_aarch64::name(kind),
-        }
-    }
-
-    fn apply(self, kind: u32, bytes: &mut [u8], offset: u64, values: Values) -> Result<(), RelocationProblem> {
-        match self {
-            Machine::X86_64 => relocations_x86_64::apply(kind, bytes, offset, values),
-            Machine::Aarch64 => relocations_aarch64::apply(kind, bytes, offset, values),
-        }
-    }
-}
-
-impl fmt::Display for Machine {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Machine::X86_64 => "x86-64",
-            Machine::Aarch64 => "aarch64",
-        })
-    }
-}
-
-/// Returns the `N` bytes at `offset`.
-pub(crate) fn bytes_at<const N: usize>(bytes: &mut [u8], offset: u64) -> Result<&mut [u8; N], RelocationProblem> {
-    usize::try_from(offset)
-        .ok()
-        .and_then(|offset| bytes.get_mut(offset..))
-        .and_then(|bytes| bytes.first_chunk_mut::<N>())
-        .ok_or(RelocationProblem::OutsideSection)
-}
 
 /// Returns the contents of the three segments.
 pub(crate) fn relocate(program: &Program<'_>, reachable: &Reachable, layout: &Layout) -> Result<[Vec<u8>; 3], Error> {
@@ -263,7 +138,7 @@ impl Relocator<'_, '_> {
         let (kind, symbol) = (info as u32, (info >> 32) as u32);
         let offset = relocation.r_offset.get(LE);
         let addend = relocation.r_addend.get(LE);
-        let table_entry = match machine.table_use(relocation, bytes) {
+        let table_entry = match machine.table_use(kind, bytes, offset, addend) {
             TableUse::None => None,
             table_use => self.find_table_entry(object, symbol, addend, table_use),
         };

@@ -13,9 +13,10 @@ use object::read::elf::Sym as _;
 
 use crate::archive::{self, Archive};
 use crate::error::{Error, ErrorKind};
-use crate::object_file::{LE, ObjectFile, SectionKind, SymbolPlace};
+use crate::machine::Machine;
+use crate::object_file::{ObjectFile, SymbolPlace};
 use crate::options::{Blob, Input};
-use crate::relocate::Machine;
+use crate::section::{LE, SectionKind};
 use crate::symbols::{Boundary, Definition, Owner, SectionId, SymbolId, Symbols};
 
 /// The symbols that the linker itself defines.
@@ -322,7 +323,7 @@ impl<'a> Object<'a> {
     }
 }
 
-fn common_definition(file: &ObjectFile<'_>, symbol: &crate::object_file::ElfSymbol) -> Result<Definition, Error> {
+fn common_definition(file: &ObjectFile<'_>, symbol: &crate::section::ElfSymbol) -> Result<Definition, Error> {
     let alignment = symbol.st_value.get(LE).max(1);
     if !alignment.is_power_of_two() || alignment > abi::memory_map::LARGE_PAGE_SIZE {
         return Err(file.malformed("common symbol: its alignment is not a power of two of at most 2 MiB"));

@@ -1,7 +1,7 @@
 //! A guest in QEMU: what it says, what its machine takes of the host, and its end.
 
-use crate::lab::{TAP, missing};
-use crate::process::Process;
+use crate::process::{Process, missing};
+use crate::system::TAP;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::io::{Read, Write};

@@ -1,15 +1,13 @@
 //! A network namespace with a TAP device, for the thread that makes it.
 
 use crate::guest::{Card, Guest, Image};
-use crate::system;
+use crate::process::missing;
+use crate::system::{self, TAP};
 use crate::wire::{Faults, Wire};
 use anyhow::{Context, Result, ensure};
 use std::fs;
-use std::io;
 use std::process::{Command, Stdio};
 
-/// The TAP device.
-pub const TAP: &str = "tap0";
 /// This side's addresses.
 pub const HOST_V4: &str = "10.0.0.1";
 /// This side's IPv6 address; the prefix is a guest's to learn by router advertisements.
@@ -94,11 +92,4 @@ pub fn run(command: &str) -> Result<String> {
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(said)
-}
-
-/// Words the failure to start a program.
-pub fn missing(program: &str, error: io::Error) -> anyhow::Error {
-    anyhow::Error::new(error).context(format!(
-        "cannot start {program}; on Debian: apt-get install qemu-system-x86 iproute2 dnsmasq-base iputils-ping chromium"
-    ))
 }

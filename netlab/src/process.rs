@@ -1,7 +1,7 @@
 //! A program that runs beside a scenario, and the lines that it says.
 
 use anyhow::{Result, bail};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::process::Child;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -63,4 +63,11 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Words the failure to start a program.
+pub fn missing(program: &str, error: io::Error) -> anyhow::Error {
+    anyhow::Error::new(error).context(format!(
+        "cannot start {program}; on Debian: apt-get install qemu-system-x86 iproute2 dnsmasq-base iputils-ping chromium"
+    ))
 }

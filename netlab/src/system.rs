@@ -4,6 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 
+/// Name of the TAP device of a namespace.
+pub const TAP: &str = "tap0";
+
 /// Moves the calling thread into a new network namespace. Threads and processes that it starts are born there; the namespace ends
 /// with the last of them.
 ///

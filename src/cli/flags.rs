@@ -4,8 +4,8 @@
 
 use super::size::{parse_memory_size, parse_size};
 use crate::vm::accelerator::Accelerator;
+use crate::vm::machine::Machine;
 use crate::vm::network::{Backend, GuestAddress, NetworkSettings, Publish};
-use crate::vm::qemu::Machine;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};

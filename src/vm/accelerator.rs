@@ -4,7 +4,8 @@
 //! program is compiled, linked and booted under KVM once, with a time limit, and its exit code checked; the answer is kept in
 //! the user's cache folder until the host boots again. Read first: [`choose`].
 
-use super::qemu::{Engine, Machine, VmSettings};
+use super::machine::Machine;
+use super::qemu::{Engine, VmSettings};
 use super::{Connection, VmError, run};
 use crate::cache_folder::cache_folder;
 use std::fs::{self, File};

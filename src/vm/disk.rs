@@ -3,8 +3,8 @@
 //! With `cache=writeback` the host's memory may hold what the guest wrote until the guest flushes; then QEMU calls `fdatasync`.
 //! Read first: [`devices`].
 
+use super::machine::Machine;
 use super::mount::Mount;
-use super::qemu::Machine;
 
 /// Returns the tag of the disk of that number, which is its serial.
 pub fn tag(number: usize) -> String {
@@ -15,10 +15,6 @@ pub fn tag(number: usize) -> String {
 pub(super) fn devices(disk: &Mount, number: usize, machine: Machine) -> [(&'static str, String); 2] {
     let (tag, path, read_only) = (tag(number), disk.option_path(), disk.read_only_option());
     let drive = format!("if=none,id={tag},file={path},format=raw,cache=writeback{read_only}");
-    let device = match machine {
-        Machine::Microvm => "virtio-blk-device",
-        Machine::Q35 | Machine::Pc => "virtio-blk-pci-non-transitional",
-    };
-    let device = format!("{device},drive={tag},serial={tag}");
+    let device = format!("{},drive={tag},serial={tag}", machine.virtio_device("blk"));
     [("-drive", drive), ("-device", device)]
 }

@@ -11,6 +11,7 @@ mod child;
 mod clock;
 pub mod disk;
 pub mod exit;
+pub mod machine;
 pub mod mount;
 pub mod network;
 pub mod qemu;

@@ -5,7 +5,7 @@
 //!
 //! Read first: [`NetworkSettings`]. Limits: one card; published ports are TCP.
 
-use super::qemu::Machine;
+use super::machine::Machine;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
@@ -130,12 +130,12 @@ impl NetworkSettings {
             }
             Backend::Tap(name) => format!("tap,id=net,ifname={name},script=no,downscript=no"),
         };
-        let card = match machine {
-            Machine::Microvm => "virtio-net-device,netdev=net",
+        let mut card = machine.virtio_device("net") + ",netdev=net";
+        if machine != Machine::Microvm {
             // Without a file for network boot, which the firmware would look at.
-            Machine::Q35 | Machine::Pc => "virtio-net-pci-non-transitional,netdev=net,romfile=",
-        };
-        [("-netdev", backend), ("-device", card.to_owned())]
+            card += ",romfile=";
+        }
+        [("-netdev", backend), ("-device", card)]
     }
 
     /// Returns the words for the kernel.

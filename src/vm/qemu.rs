@@ -8,8 +8,9 @@
 //! Why a socket for each: QEMU closes a whole socket when one direction of it ends, so the end of standard input would cut off
 //! the output if they shared one.
 //!
-//! Read first: [`Machine`], [`arguments`]. Limits: x86-64 guests; QEMU 6 or later.
+//! Read first: [`VmSettings`], [`arguments`]. Limits: x86-64 guests; QEMU 6 or later.
 
+use super::machine::Machine;
 use super::mount::Mount;
 use super::network::NetworkSettings;
 use super::{disk, share};
@@ -26,37 +27,6 @@ const CLOCK_DEVICE: &str = "isa-serial,iobase=0x2f8,irq=3,chardev=clock";
 const CLOCK_WORD: &[u8] = b"clock=host";
 /// Port of `isa-debug-exit`.
 const DEBUG_EXIT_PORT: &str = "0x501";
-
-/// The machine type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-pub enum Machine {
-    /// No PCI, no ACPI tables, VirtIO over MMIO. Starts fastest, and is therefore the default.
-    #[default]
-    Microvm,
-    /// A PC of 2009 with PCI Express.
-    Q35,
-    /// A PC of 1996 with PCI.
-    Pc,
-}
-
-impl Machine {
-    /// Returns the value of `-machine`.
-    fn description(self) -> &'static str {
-        match self {
-            Machine::Microvm => "microvm,acpi=off,x-option-roms=off,auto-kernel-cmdline=on,rtc=on",
-            Machine::Q35 => "q35,usb=off,vmport=off,smbus=off,sata=off",
-            Machine::Pc => "pc,usb=off,vmport=off,smbus=off",
-        }
-    }
-
-    /// Returns the device that carries the virtio-console ports.
-    fn serial_bus(self) -> &'static str {
-        match self {
-            Machine::Microvm => "virtio-serial-device,max_ports=4",
-            Machine::Q35 | Machine::Pc => "virtio-serial-pci-non-transitional,max_ports=4",
-        }
-    }
-}
 
 /// What executes the guest's instructions, once chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +125,10 @@ pub fn arguments(settings: &VmSettings, descriptors: &Descriptors) -> Vec<String
     list.option("-initrd", format!("/proc/self/fd/{}", descriptors.words));
     list.socket("console", descriptors.console)
         .option("-serial", "chardev:console");
-    list.option("-device", settings.machine.serial_bus());
+    list.option(
+        "-device",
+        format!("{},max_ports=4", settings.machine.virtio_device("serial")),
+    );
     let ports = [
         ("stdin", descriptors.stdin),
         ("stdout", descriptors.stdout),

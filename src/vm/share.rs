@@ -9,8 +9,8 @@
 //!
 //! Read first: [`devices`].
 
+use super::machine::Machine;
 use super::mount::Mount;
-use super::qemu::Machine;
 
 /// Returns the tag of the shared folder of that number.
 pub fn tag(number: usize) -> String {
@@ -21,11 +21,7 @@ pub fn tag(number: usize) -> String {
 pub(super) fn devices(folder: &Mount, number: usize, machine: Machine) -> [(&'static str, String); 2] {
     let (tag, path, read_only) = (tag(number), folder.option_path(), folder.read_only_option());
     let backend = format!("local,id={tag},path={path},security_model=none,multidevs=remap{read_only}");
-    let device = match machine {
-        Machine::Microvm => "virtio-9p-device",
-        Machine::Q35 | Machine::Pc => "virtio-9p-pci-non-transitional",
-    };
-    let device = format!("{device},fsdev={tag},mount_tag={tag}");
+    let device = format!("{},fsdev={tag},mount_tag={tag}", machine.virtio_device("9p"));
     [("-fsdev", backend), ("-device", device)]
 }
 

@@ -3,8 +3,9 @@
 use super::Length;
 use crate::client;
 use crate::guest::{Image, SLAAC_ADDRESS};
-use crate::lab::{GUEST_V4, HOST_V4, HOST_V6, Lab, STATIC_ADDRESS, missing};
+use crate::lab::{GUEST_V4, HOST_V4, HOST_V6, Lab, STATIC_ADDRESS};
 use crate::process::Process;
+use crate::process::missing;
 use anyhow::{Context, Result, ensure};
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};

@@ -6,8 +6,7 @@
 
 use object::elf::{self, *};
 
-use crate::error::RelocationProblem;
-use crate::relocate::{TableUse, Values, bytes_at};
+use super::{RelocationProblem, TableUse, Values, bytes_at};
 
 /// `ud2`, padded with `int3`.
 pub(crate) const TRAP_FUNCTION: [u8; 4] = [0x0f, 0x0b, 0xcc, 0xcc];

@@ -5,8 +5,7 @@
 
 use object::elf::*;
 
-use crate::error::RelocationProblem;
-use crate::relocate::{Values, bytes_at};
+use super::{RelocationProblem, Values, bytes_at};
 
 /// `udf #0`.
 pub(crate) const TRAP_FUNCTION: [u8; 4] = [0, 0, 0, 0];
