@@ -3,7 +3,8 @@
 //! A figure is worth something only with its machine, commit and command, and only ratios from one run are compared: timings
 //! on shared machines drift. Each benchmark checks the output of what it times, since a wrong answer is no figure.
 //!
-//! All results have one form, [`results`], from which `cargo run --release -p benches --bin report` makes `docs/performance.md`.
+//! All results have one form, [`results`], from which `cargo run --release -p benches --bin report` makes `docs/performance.md`; what
+//! is asked of them is in [`goals`].
 //!
 //! - `cargo run --release -p benches --bin compile_time`: compile time and memory against Wasmtime's; `cargo bench -p benches`:
 //!   compile time of small modules, by criterion.
@@ -13,6 +14,7 @@
 //! - `cargo run --release -p benches --bin http`: web servers and bulk transfers against nginx and Linux in a VM.
 #![forbid(unsafe_code)]
 
+pub mod goals;
 pub mod plot;
 pub mod process;
 pub mod results;

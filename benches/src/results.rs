@@ -152,16 +152,15 @@ impl Table {
         self.columns.iter().position(|column| column.name == name)
     }
 
-    /// Prints the table to standard output and saves it for the report.
+    /// Prints the table to standard output and saves it for the report. (A part of what the benchmark measures is only printed.)
     ///
     /// # Errors
     /// Returns an error if the file cannot be written.
     pub fn publish(&self) -> io::Result<()> {
         print!("{self}");
-        let folder = folder();
-        fs::create_dir_all(&folder)?;
-        let text = serde_json::to_string_pretty(self)?;
-        fs::write(folder.join(&self.name).with_extension("json"), text)
+        let path = path(&self.name);
+        fs::create_dir_all(path.parent().expect("the file lies in a folder"))?;
+        fs::write(path, serde_json::to_string_pretty(self)?)
     }
 
     /// Reads a table that was saved.
@@ -220,9 +219,9 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Returns the folder of the saved tables.
-pub fn folder() -> PathBuf {
-    root().join("target/benches")
+/// Returns the file of a saved table.
+pub fn path(table: &str) -> PathBuf {
+    root().join("target/benches").join(table).with_extension("json")
 }
 
 /// Returns the command that runs this program with its arguments.

@@ -2,28 +2,34 @@
 //! optimization and number of threads, both for the CPU of this machine.
 //!
 //! `compile_time [--rounds N] [--threads N] [FILE…]`. Without files, the programs of sightglass and those that `fixtures/fetch` has
-//! installed, from 50 KB to 69 MB. Each compilation is a process of its own (this program again, with `--one`), so that the peak of
-//! its memory is its own and no side finds warm caches of the allocator; the sides take turns, and each side's best run counts. What
-//! is timed is bytes to bytes: validation, translation, code generation and the ELF file in memory. Ratios below 1 mean that wasm2obj
-//! needs less.
+//! installed, from 50 KB to 69 MB; then a figure that misses a goal fails the command. Each compilation is a process of its own (this
+//! program again, with `--one`), so that the peak of its memory is its own and no side finds warm caches of the allocator; the sides
+//! take turns, and each side's best run counts. What is timed is bytes to bytes: validation, translation, code generation and the ELF
+//! file in memory. Ratios below 1 mean that wasm2obj needs less.
+//!
+//! The last row shows whether the cost grows with the module: CPU time for a byte of the code section, in the module where it is most
+//! over that where it is least. Programs differ, too, as the same of Wasmtime shows.
 #![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
+use benches::goals;
 use benches::process;
 use benches::results::{Column, Plot, Table};
 use clap::{Parser, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use wasm2obj::{CompileOptions, Cpu};
+use wasmparser::{Parser as WasmParser, Payload};
 
 /// Measures compile time and memory against Wasmtime's
 #[derive(Parser)]
 struct Options {
     /// Modules to compile instead of the usual ones
     files: Vec<PathBuf>,
-    /// Runs of each module by each side
+    /// Runs of each module by each side; large modules get fewer
     #[arg(long, default_value_t = 3)]
     rounds: u32,
     /// Threads of both sides [default: one per CPU]
@@ -56,10 +62,12 @@ enum Effort {
 }
 
 /// Modules that one process compiles, one after the other.
+#[derive(Default)]
 struct Workload {
     name: String,
     files: Vec<PathBuf>,
     len_bytes: u64,
+    code_len_bytes: u64,
 }
 
 /// What compiling takes.
@@ -72,6 +80,9 @@ struct Figures {
 
 /// The size below which modules are compiled together: one of them takes no time that can be measured.
 const SMALL_MODULE_BYTES: u64 = 50_000;
+
+/// The time after which a module gets no further round: what takes longer is little disturbed.
+const ROUNDS_TIME: Duration = Duration::from_secs(45);
 
 /// Programs that `fixtures/fetch` installs.
 const THIRD_PARTY: [&str; 8] = [
@@ -138,49 +149,85 @@ fn measure(options: &Options) -> Result<()> {
         .or_else(|| Some(std::thread::available_parallelism().ok()?.get()))
         .context("the number of CPUs is unknown: use --threads")?;
     let mut table = Table::new("compile_time", "Compile time and memory", "module", columns());
-    for workload in workloads(&options.files)? {
+    let workloads = workloads(&options.files)?;
+    let small_workloads = workloads.iter().filter(|workload| workload.files.len() > 1).count();
+    let progress = progress_bar(workloads.len());
+    for workload in workloads {
+        progress.set_message(workload.name.clone());
         let [ours, theirs, ours_none, theirs_none] = measure_one(&workload, options.rounds, threads)?;
+        let cpu_per_byte = |figures: Figures| figures.cpu_ms * 1e3 / workload.code_len_bytes as f64;
         let values = [
             workload.len_bytes as f64 / 1e3,
+            workload.code_len_bytes as f64 / 1e3,
             ours.wall_ms,
-            ours.cpu_ms * 1e6 / workload.len_bytes as f64,
+            cpu_per_byte(ours),
+            cpu_per_byte(theirs),
             ours.peak_mib,
             ours.wall_ms / theirs.wall_ms,
             ours.cpu_ms / theirs.cpu_ms,
             ours.peak_mib / theirs.peak_mib,
-            ours_none.cpu_ms * 1e6 / workload.len_bytes as f64,
+            cpu_per_byte(ours_none),
             ours_none.wall_ms / theirs_none.wall_ms,
             ours_none.cpu_ms / theirs_none.cpu_ms,
             ours_none.peak_mib / theirs_none.peak_mib,
         ];
-        eprintln!("{}: {:.2} of Wasmtime's time", workload.name, values[4]);
+        progress.suspend(|| eprintln!("{}: {:.2} of Wasmtime's CPU time", workload.name, values[7]));
+        progress.inc(1);
         table.push(workload.name, values.map(Some));
     }
+    progress.finish_and_clear();
+    push_spread(&mut table, small_workloads);
     table.push_geometric_means();
     table.notes.push(format!(
-        "Both sides have {threads} threads. The columns with `none` are those of `--opt none`."
+        "Both sides have {threads} threads. Bytes are those of the code section. The columns with `none` are those of `--opt none`."
     ));
     table.plot = Some(Plot::Bars {
         columns: vec![TIME_RATIO.to_owned(), CPU_RATIO.to_owned(), PEAK_RATIO.to_owned()],
         reference: Some(1.0),
     });
-    Ok(table.publish()?)
+    if !options.files.is_empty() {
+        print!("{table}");
+        return Ok(());
+    }
+    table.publish()?;
+    goals::check(&table)
 }
 
+fn progress_bar(modules: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{pos}/{len} {msg} {elapsed}").expect("the template is well-formed");
+    let progress = ProgressBar::new(modules as u64).with_style(style);
+    progress.enable_steady_tick(Duration::from_secs(1));
+    progress
+}
+
+/// Adds a row that tells how far the costs of a byte lie apart, but for those in the first rows.
+fn push_spread(table: &mut Table, first_rows: usize) {
+    let spread = |(index, column): (usize, &Column)| {
+        let costs = || table.rows.iter().skip(first_rows).filter_map(|row| row.values[index]);
+        let (most, least) = (costs().reduce(f64::max)?, costs().reduce(f64::min)?);
+        column.name.contains(CPU_PER_BYTE).then_some(most / least)
+    };
+    let spreads: Vec<_> = table.columns.iter().enumerate().map(spread).collect();
+    table.push("most / least", spreads);
+}
+
+const CPU_PER_BYTE: &str = "CPU per byte";
 const TIME_RATIO: &str = "time / Wasmtime";
 const CPU_RATIO: &str = "CPU / Wasmtime";
 const PEAK_RATIO: &str = "peak / Wasmtime";
 
-fn columns() -> [Column; 11] {
+fn columns() -> [Column; 13] {
     [
         Column::new("size", "KB", 0),
+        Column::new("code", "KB", 0),
         Column::new("time", "ms", 0),
-        Column::new("CPU per byte", "ns", 0),
+        Column::new(CPU_PER_BYTE, "µs", 2),
+        Column::new(format!("Wasmtime's {CPU_PER_BYTE}"), "µs", 2),
         Column::new("peak", "MiB", 0),
         Column::new(TIME_RATIO, "", 2),
         Column::new(CPU_RATIO, "", 2),
         Column::new(PEAK_RATIO, "", 2),
-        Column::new("none: CPU per byte", "ns", 0),
+        Column::new(format!("none: {CPU_PER_BYTE}"), "µs", 2),
         Column::new("none: time / Wasmtime", "", 2),
         Column::new("none: CPU / Wasmtime", "", 2),
         Column::new("none: peak / Wasmtime", "", 2),
@@ -199,22 +246,13 @@ fn workloads(files: &[PathBuf]) -> Result<Vec<Workload>> {
         );
     }
     let mut workloads = Vec::new();
-    let mut small = Workload {
-        name: String::new(),
-        files: Vec::new(),
-        len_bytes: 0,
-    };
+    let mut small = Workload::default();
     for file in files {
-        let len_bytes = fs::metadata(&file).with_context(|| file.display().to_string())?.len();
-        if len_bytes < SMALL_MODULE_BYTES {
-            small.files.push(file);
-            small.len_bytes += len_bytes;
+        let workload = Workload::new(file)?;
+        if workload.len_bytes < SMALL_MODULE_BYTES {
+            small.add(workload);
         } else {
-            workloads.push(Workload {
-                name: name(&file),
-                files: vec![file],
-                len_bytes,
-            });
+            workloads.push(workload);
         }
     }
     workloads.sort_by_key(|workload| workload.len_bytes);
@@ -223,6 +261,37 @@ fn workloads(files: &[PathBuf]) -> Result<Vec<Workload>> {
         workloads.insert(0, small);
     }
     Ok(workloads)
+}
+
+impl Workload {
+    fn new(file: PathBuf) -> Result<Workload> {
+        let read = || -> Result<(u64, u64)> {
+            let module = fs::read(&file)?;
+            Ok((module.len() as u64, code_len_bytes(&module)?))
+        };
+        let (len_bytes, code_len_bytes) = read().with_context(|| file.display().to_string())?;
+        Ok(Workload {
+            name: name(&file),
+            files: vec![file],
+            len_bytes,
+            code_len_bytes,
+        })
+    }
+
+    fn add(&mut self, other: Workload) {
+        self.files.extend(other.files);
+        self.len_bytes += other.len_bytes;
+        self.code_len_bytes += other.code_len_bytes;
+    }
+}
+
+fn code_len_bytes(module: &[u8]) -> Result<u64> {
+    for payload in WasmParser::new(0).parse_all(module) {
+        if let Payload::CodeSectionStart { size, .. } = payload? {
+            return Ok(u64::from(size));
+        }
+    }
+    bail!("the module has no code")
 }
 
 /// Returns what a module is called: its file, or its folder where sightglass calls the file `benchmark`.
@@ -249,7 +318,11 @@ fn measure_one(workload: &Workload, rounds: u32, threads: usize) -> Result<[Figu
         cpu_ms: f64::MAX,
         peak_mib: f64::MAX,
     }; 4];
-    for _ in 0..rounds {
+    let start = Instant::now();
+    for round in 0..rounds {
+        if round > 0 && start.elapsed() > ROUNDS_TIME {
+            break;
+        }
         for ((side, effort), best) in cases.into_iter().zip(&mut best) {
             let run = run_child(workload, side, effort, threads)?;
             best.wall_ms = best.wall_ms.min(run.wall_ms);

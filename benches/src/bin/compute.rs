@@ -138,6 +138,10 @@ fn measure(options: &Options) -> Result<()> {
         table.push(&workload.name, values);
     }
     table.push_geometric_means();
+    if !options.names.is_empty() {
+        print!("{table}");
+        return Ok(());
+    }
     Ok(table.publish()?)
 }
 

@@ -1,6 +1,6 @@
 //! What is measured by counting and so is the same on a busy machine: bytes of images and of code, instructions in the guest and of
-//! the compiler. `counts` compares each with `benches/baseline.json` and fails if one is more than a tenth worse, or not in there;
-//! `counts --bless` writes them as the new baseline, to be committed with the change that explains them.
+//! the compiler. `counts` compares each with `benches/baseline.json` and fails if one is more than a tenth worse, or not in there, or
+//! misses a goal; `counts --bless` writes them as the new baseline, to be committed with the change that explains them.
 //!
 //! Instructions in the guest are counted by QEMU's `-icount shift=0`, under which the time stamp counter goes on by one for each;
 //! those of a WASI call include its share of a loop of some ten. Those of the compiler are counted by callgrind, in one thread.
@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, ensure};
+use benches::goals;
 use benches::results::{self, Column, Table};
 use clap::Parser;
 use std::collections::BTreeMap;
@@ -16,6 +17,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use wasm2obj::CompileOptions;
 use wasmetal::UnikernelBuilder;
+
+/// Counts by what they count.
+type Counts = BTreeMap<String, f64>;
 
 /// How much worse than the baseline a count may be.
 const TOLERANCE: f64 = 0.10;
@@ -61,31 +65,37 @@ fn compare(options: &Options) -> Result<()> {
         return Ok(fs::write(&path, serde_json::to_string_pretty(&counts)? + "\n")?);
     }
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let baseline: BTreeMap<String, f64> = serde_json::from_str(&text)?;
+    let baseline: Counts = serde_json::from_str(&text)?;
     let columns = [
         Column::new("count", "", 2),
         Column::new("baseline", "", 2),
         Column::new("/ baseline", "", 3),
     ];
     let mut table = Table::new("counts", "Counts", "what", columns);
-    let mut worse = Vec::new();
     for (name, &count) in &counts {
         let before = baseline.get(name).copied();
-        let ratio = before.map(|before| count / before);
-        table.push(name, [Some(count), before, ratio]);
-        if ratio.is_none_or(|ratio| ratio > 1.0 + TOLERANCE) {
-            worse.push(name.as_str());
-        }
+        table.push(name, [Some(count), before, before.map(|before| count / before)]);
     }
     table
         .notes
         .push("Counts do not depend on how busy the machine is; less is better.".to_owned());
     table.publish()?;
+    goals::check(&table)?;
+    check(&counts, &baseline)
+}
+
+/// Fails if a count is worse than the baseline's, or if one of the two lacks it.
+fn check(counts: &Counts, baseline: &Counts) -> Result<()> {
     let gone: Vec<_> = baseline.keys().filter(|name| !counts.contains_key(*name)).collect();
     ensure!(
         gone.is_empty(),
         "the baseline has {gone:?}, which are not counted any more: `counts --bless`"
     );
+    let is_worse = |(name, count): &(&String, &f64)| {
+        let before = baseline.get(*name);
+        before.is_none_or(|before| **count > before * (1.0 + TOLERANCE))
+    };
+    let worse: Vec<_> = counts.iter().filter(is_worse).map(|(name, _)| name).collect();
     ensure!(
         worse.is_empty(),
         "more than a tenth worse than the baseline, or not in it: {worse:?}. If that is meant to be: `counts --bless`"
@@ -93,7 +103,7 @@ fn compare(options: &Options) -> Result<()> {
     Ok(())
 }
 
-fn count() -> Result<BTreeMap<String, f64>> {
+fn count() -> Result<Counts> {
     let folder = tempfile::tempdir()?;
     let image = folder.path().join("image");
     let mut counts = BTreeMap::new();
@@ -195,4 +205,36 @@ fn compile_instructions(wasm: &Path) -> Result<f64> {
     let count = report.lines().find_map(|line| line.split_once("Collected :"));
     let count = count.and_then(|(_, count)| count.trim().parse().ok());
     count.with_context(|| format!("no count in {report}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(list: &[(&str, f64)]) -> Counts {
+        list.iter().map(|&(name, count)| (name.to_owned(), count)).collect()
+    }
+
+    #[test]
+    fn a_count_may_be_a_tenth_worse_and_no_more() {
+        let baseline = counts(&[("bytes", 100.0), ("instructions", 0.5)]);
+        let check = |bytes| check(&counts(&[("bytes", bytes), ("instructions", 0.5)]), &baseline);
+        for good in [1.0, 100.0, 109.9] {
+            assert!(check(good).is_ok());
+        }
+        let error = check(110.1).expect_err("more than a tenth").to_string();
+        assert!(error.contains("[\"bytes\"]"), "{error}");
+    }
+
+    #[test]
+    fn the_baseline_has_what_is_counted_and_nothing_else() {
+        let (one, two) = (
+            counts(&[("bytes", 1.0)]),
+            counts(&[("bytes", 1.0), ("instructions", 1.0)]),
+        );
+        for (counted, baseline) in [(&one, &two), (&two, &one)] {
+            let error = check(counted, baseline).expect_err("they differ").to_string();
+            assert!(error.contains("[\"instructions\"]"), "{error}");
+        }
+    }
 }
