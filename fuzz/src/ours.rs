@@ -21,7 +21,7 @@ pub fn instantiate(wasm: &[u8], conditions: Conditions) -> Result<Result<Ours, E
         cpu: conditions.cpu,
         ..StoreOptions::default()
     })?;
-    match store.instantiate(wasm, &|_, _, _| None) {
+    match store.instantiate(wasm, &|_, _| None) {
         Ok(instance) => Ok(Ok(Ours { store, instance })),
         Err(Error::Trap(trap)) => Ok(Err(Ending::Trapped(trap.code.message().to_owned()))),
         Err(other) => Err(other).context("wasmetal cannot instantiate what Wasmtime can"),

@@ -11,7 +11,7 @@ mod contents;
 use crate::arena::{Arena, LoadedImage};
 use crate::code_map::LoadedCode;
 use crate::error::{Error, Trap};
-use crate::interface::{Interface, InterfaceReader, is_compatible};
+use crate::interface::{Import, Interface, InterfaceReader, is_compatible};
 use crate::linear_memory::{LinearMemory, Window};
 use crate::runtime::{self, Runtime};
 use crate::trap::{Outcome, WasmStack, run};
@@ -60,8 +60,8 @@ pub enum Extern {
     HostFunction(u64),
 }
 
-/// Finds what an import, named by module and name, is satisfied with.
-pub type Imports<'a> = dyn Fn(&Store, &str, &str) -> Option<Extern> + 'a;
+/// Finds what an import is satisfied with.
+pub type Imports<'a> = dyn Fn(&Store, &Import) -> Option<Extern> + 'a;
 
 /// Something that an instance of the store defines.
 #[derive(Clone, Copy, Debug)]
@@ -148,9 +148,9 @@ impl Store {
     }
 
     fn resolve_imports(&self, interface: &Interface, imports: &Imports<'_>) -> Result<Vec<Extern>, Error> {
-        let resolve = |import: &crate::interface::Import| {
+        let resolve = |import: &Import| {
             let (module, name) = (import.module.clone(), import.name.clone());
-            match imports(self, &import.module, &import.name) {
+            match imports(self, import) {
                 None => Err(Error::UnknownImport { module, name }),
                 Some(Extern::HostFunction(address)) => match import.entity {
                     EntityType::Func(_) => Ok(Extern::HostFunction(address)),
@@ -224,7 +224,7 @@ impl Store {
                 Extern::Item(item) => Some(item.address),
                 Extern::HostFunction(function) => self.arena.thunk(*function),
             };
-            externals.extend(address.map(|address| (symbols::import(&import.module, &import.name), address)));
+            externals.extend(address.map(|address| (import.symbol.clone(), address)));
         }
         let mut roots = vec![symbols::MODULE.to_owned()];
         roots.extend(

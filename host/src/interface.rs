@@ -4,6 +4,7 @@
 //!
 //! Read first: [`Interface`], [`InterfaceReader`], [`is_compatible`].
 
+use abi::{preview1, socket_extension, symbols};
 use wasmparser::types::{CoreTypeId, EntityType, Types, TypesRef};
 use wasmparser::{
     AbstractHeapType, CompositeInnerType, ExternalKind, FuncType, HeapType, MemoryType, Parser, Payload, RefType,
@@ -17,6 +18,8 @@ pub struct Import {
     pub module: String,
     /// Name within it.
     pub name: String,
+    /// The symbol that stands for it in the object.
+    pub symbol: String,
     /// What must be given.
     pub entity: EntityType,
 }
@@ -122,10 +125,12 @@ impl InterfaceReader {
                             TypeRef::Global(_) => Some(EntityType::Global(types.global_at(index))),
                             _ => types.entity_type_from_import(&import),
                         };
+                        let entity = entity.expect("validated: a module's import has a type");
                         interface.imports.push(Import {
                             module: import.module.to_owned(),
                             name: import.name.to_owned(),
-                            entity: entity.expect("validated: a module's import has a type"),
+                            symbol: import_symbol(&import, interface.function_type(&entity)),
+                            entity,
                         });
                     }
                 }
@@ -148,6 +153,17 @@ impl InterfaceReader {
         }
         Ok(interface)
     }
+}
+
+/// Returns the symbol that stands for an import. What WasmEdge has in several forms is told apart by the number of parameters; their
+/// types are for the compiler to check.
+fn import_symbol(import: &wasmparser::Import<'_>, function_type: Option<&FuncType>) -> String {
+    let fits = |form: &&socket_extension::Form| {
+        import.module == preview1::MODULE
+            && function_type.is_some_and(|function| function.params().len() == form.params.len())
+    };
+    let form = socket_extension::find(import.name).find(fits);
+    symbols::import(import.module, form.map_or(import.name, |form| form.symbol_name))
 }
 
 /// Everything but components: what is valid is for the compiler to say.

@@ -69,11 +69,8 @@ impl Program {
         let functions = host_functions();
         // The context must be there before the start function runs, but a module has no memory before it is instantiated;
         // start functions of programs do not call WASI.
-        let instance = store.instantiate(wasm, &|_, module, name| {
-            functions
-                .get(&abi::symbols::import(module, name))
-                .copied()
-                .map(Extern::HostFunction)
+        let instance = store.instantiate(wasm, &|_, import| {
+            functions.get(&import.symbol).copied().map(Extern::HostFunction)
         })?;
         let memory = match store.first_memory(instance) {
             // SAFETY: the store outlives the context; its memory never shrinks, the alias stays mapped, and Wasm code does not

@@ -15,7 +15,7 @@ fn peak_memory_kib() -> u64 {
 fn ten_million_caught_exceptions_take_little_memory_and_those_held_survive() {
     let mut store = Store::new(StoreOptions::default()).unwrap();
     let instance = store
-        .instantiate(&fixtures::wat("held_exceptions"), &|_, _, _| None)
+        .instantiate(&fixtures::wat("held_exceptions"), &|_, _| None)
         .unwrap();
     let before = peak_memory_kib();
     store.call(instance, "run", &[10_000_000]).unwrap();

@@ -1,11 +1,12 @@
 //! Faults become traps, whatever code hits them, and leave the process and the store whole.
 
+use host::interface::Import;
 use host::{Error, Extern, InstanceId, Store, StoreOptions, Trap};
 
 fn instantiate(text: &str) -> (Store, InstanceId) {
     let mut store = Store::new(StoreOptions::default()).unwrap();
     let wasm = wat::parse_str(text).unwrap();
-    let instance = store.instantiate(&wasm, &|_, _, _| None).unwrap();
+    let instance = store.instantiate(&wasm, &|_, _| None).unwrap();
     (store, instance)
 }
 
@@ -45,7 +46,7 @@ fn a_host_function_that_runs_out_of_stack_is_exhaustion_too() {
     let mut store = Store::new(StoreOptions::default()).unwrap();
     let wasm = wat::parse_str(r#"(module (import "m" "f" (func $f)) (func (export "g") (call $f)))"#).unwrap();
     let host_function = Extern::HostFunction(push_for_ever as *const () as u64);
-    let instance = store.instantiate(&wasm, &|_, _, _| Some(host_function)).unwrap();
+    let instance = store.instantiate(&wasm, &|_, _| Some(host_function)).unwrap();
     assert_eq!(
         trap(store.call(instance, "g", &[])).code.message(),
         "call stack exhausted"
@@ -101,12 +102,12 @@ fn instances_share_what_they_import() {
         r#"(module (memory (export "m") 1) (global (export "g") (mut i32) (i32.const 5))
              (func (export "poke") (i32.store (i32.const 8) (i32.const 42))))"#,
     );
-    let first = store.instantiate(&wasm.unwrap(), &|_, _, _| None).unwrap();
+    let first = store.instantiate(&wasm.unwrap(), &|_, _| None).unwrap();
     let wasm = wat::parse_str(
         r#"(module (import "a" "m" (memory 1)) (import "a" "g" (global $g (mut i32))) (import "a" "poke" (func $poke))
              (func (export "run") (result i32) (call $poke) (global.set $g (i32.const 6)) (i32.load (i32.const 8))))"#,
     );
-    let imports = |store: &Store, _: &str, name: &str| store.export(first, name).map(Extern::Item);
+    let imports = |store: &Store, import: &Import| store.export(first, &import.name).map(Extern::Item);
     let second = store.instantiate(&wasm.unwrap(), &imports).unwrap();
     assert_eq!(store.call(second, "run", &[]).unwrap(), [42]);
     assert_eq!(store.global(first, "g").unwrap() as u32, 6);

@@ -91,7 +91,7 @@ impl Script {
         // The lowest window is for the modules under test, so that they are compiled as they are for the guest.
         let lowest_window = Window::reserve(false).map_err(words)?;
         let spectest = store
-            .instantiate(&wasm, &|_, _, _| None)
+            .instantiate(&wasm, &|_, _| None)
             .map_err(|error| format!("spectest: {error}"))?;
         drop(lowest_window);
         Ok(Script {
@@ -228,8 +228,8 @@ impl Script {
         let missing = RefCell::new(None);
         let instantiated = self
             .store
-            .instantiate(wasm, &|store, module, name| match registered.get(module)? {
-                Ok(instance) => store.export(*instance, name).map(Extern::Item),
+            .instantiate(wasm, &|store, import| match registered.get(&import.module)? {
+                Ok(instance) => store.export(*instance, &import.name).map(Extern::Item),
                 Err(reason) => {
                     missing.replace(Some(reason.clone()));
                     None
