@@ -233,8 +233,22 @@ fn a_ready_made_image_runs_with_other_arguments_and_variables() {
         assert!(outcome.stdout == format!("arguments.wat\0\0{long}\0-x\0"), "{machine}");
         assert_eq!(outcome.stderr, "B=2\0A=a b\0");
     }
-    let outcome = run_file(image.path(), &["--bake", "."]).expect_code(2);
-    assert!(outcome.stderr.contains("is an image already"), "{}", outcome.stderr);
+    let flags = [
+        "--bake=.",
+        "--link=x",
+        "-Wmax-wasm-stack=4M",
+        "--cpu=native",
+        "--opt=none",
+        "--no-cache",
+    ];
+    for flag in flags {
+        let outcome = run_file(image.path(), &[flag]).expect_code(2);
+        assert!(
+            outcome.stderr.contains("is an image already"),
+            "{flag}: {}",
+            outcome.stderr
+        );
+    }
 }
 
 #[test]

@@ -5,10 +5,10 @@
 
 use anyhow::{Context, bail};
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Whether a file may be executed.
@@ -76,11 +76,13 @@ fn write_file(path: &Path, bytes: &[u8], mode: Mode) -> io::Result<()> {
         Mode::Plain => 0o666,
         Mode::Executable => 0o777,
     };
-    let mut file = tempfile::Builder::new()
-        .prefix(".wasmetal-")
-        .permissions(Permissions::from_mode(permissions))
-        .tempfile_in(folder)?;
-    file.write_all(bytes)?;
+    // Made and written as a plain file: errors of `tempfile` name the temporary one.
+    let create = |path: &Path| {
+        let mut options = File::options();
+        options.write(true).create_new(true).mode(permissions).open(path)
+    };
+    let file = tempfile::Builder::new().prefix(".wasmetal-").make_in(folder, create)?;
+    file.as_file().write_all(bytes)?;
     file.persist(path)?;
     Ok(())
 }
@@ -93,6 +95,7 @@ pub fn program_name(path: &Path) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_failed_write_leaves_no_file() {

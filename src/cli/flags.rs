@@ -26,7 +26,8 @@ pub enum Command {
     /// Compiles a program, boots it in a virtual machine and streams its input and output
     ///
     /// FILE may also be an image that `wasmetal build` made; arguments then replace those baked in, and variables join them.
-    /// The command ends with the program's exit code; with 134 if the program traps, and with 2 if it cannot be run.
+    /// The command ends with the program's exit code, or 255 if that is larger; with 134 if the program traps, and with 2 if it
+    /// cannot be run.
     Run(Box<RunFlags>),
     /// Compiles a program into a bootable file
     ///
@@ -238,9 +239,9 @@ pub struct ImageFlags {
     #[arg(long, value_name = "NAME")]
     pub cpu: Option<String>,
 
-    /// How much to optimise
-    #[arg(long, value_name = "LEVEL", value_enum, default_value_t)]
-    pub opt: Optimization,
+    /// How much to optimise [default: speed]
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    pub opt: Option<Optimization>,
 
     /// Compile the module even if it was compiled before
     ///
@@ -251,12 +252,11 @@ pub struct ImageFlags {
 }
 
 /// Values of `--opt`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Optimization {
     /// Compile fast
     None,
     /// Make the code fast
-    #[default]
     Speed,
     /// Make the code fast and small
     SpeedAndSize,

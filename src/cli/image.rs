@@ -20,7 +20,7 @@ pub fn builder(flags: &ImageFlags) -> anyhow::Result<UnikernelBuilder> {
         .argument(name)
         .baked_tree(bake(&flags.bake)?)
         .cpu(flags.cpu.as_deref().map_or(Cpu::Default, Cpu::from_name))
-        .opt_level(opt_level(flags.opt));
+        .opt_level(flags.opt.map_or(OptLevel::default(), opt_level));
     if let Some(folder) = cache_folder().filter(|_| !flags.no_cache) {
         builder = builder.object_cache(ObjectCache::new(folder.join("objects")));
     }

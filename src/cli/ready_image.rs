@@ -19,9 +19,16 @@ pub fn is_elf(bytes: &[u8]) -> bool {
 pub fn prepare(flags: &ImageFlags, bytes: &[u8]) -> anyhow::Result<(MemoryFloor, Vec<Vec<u8>>)> {
     let path = flags.module.display();
     let report = ImageReport::read(bytes).with_context(|| path.to_string())?;
-    let is_made_otherwise = flags.cpu.is_some() || !flags.bake.is_empty() || !flags.link.is_empty();
-    if is_made_otherwise || !flags.wasm.is_empty() {
-        bail!("{path} is an image already: `--bake`, `--link`, `--cpu` and `-W` are for `wasmetal build`");
+    let refused = [
+        ("--bake", !flags.bake.is_empty()),
+        ("--link", !flags.link.is_empty()),
+        ("-W", !flags.wasm.is_empty()),
+        ("--cpu", flags.cpu.is_some()),
+        ("--opt", flags.opt.is_some()),
+        ("--no-cache", flags.no_cache),
+    ];
+    if let Some((flag, _)) = refused.iter().find(|(_, is_given)| *is_given) {
+        bail!("{path} is an image already: `{flag}` is for `wasmetal build`");
     }
     let mut words = Vec::new();
     for variable in &flags.environment {

@@ -2,14 +2,10 @@
 
 use super::flags::Flags;
 use anyhow::{Context, Result, bail};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use wasm2obj::{CompileOptions, ObjectFile};
-
-/// What a new file may be, before the user's mask is applied.
-const FILE_MODE: u32 = 0o666;
 
 /// Runs the command.
 pub(crate) fn run(flags: &Flags) -> Result<()> {
@@ -68,30 +64,19 @@ fn write_stream(stream: &mut dyn Write, bytes: &[u8]) -> Result<()> {
 }
 
 /// Writes a file through a temporary one beside it. Pipes and devices are written as they are; links are followed.
-fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     if fs::metadata(&target).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
-        return write_stream(&mut File::options().write(true).open(&target)?, bytes);
+        return File::options().write(true).open(&target)?.write_all(bytes);
     }
     let folder = match target.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    let mut file = tempfile::Builder::new()
-        .prefix(".wasm2obj-")
-        .permissions(Permissions::from_mode(FILE_MODE))
-        .tempfile_in(folder)
-        .map_err(|error| without_temporary_name(&error))?;
-    file.write_all(bytes).map_err(|error| without_temporary_name(&error))?;
-    file.persist(&target)
-        .map_err(|error| without_temporary_name(&error.error))?;
+    // Made and written as a plain file: errors of `tempfile` name the temporary one.
+    let create = |path: &Path| File::create_new(path);
+    let file = tempfile::Builder::new().prefix(".wasm2obj-").make_in(folder, create)?;
+    file.as_file().write_all(bytes)?;
+    file.persist(&target)?;
     Ok(())
-}
-
-/// Strips the temporary file's name, which differs from run to run, from an error.
-fn without_temporary_name(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::from(error.kind()),
-    }
 }
