@@ -65,13 +65,19 @@ pub fn run_text(text: &str, arguments: &[&str]) -> Outcome {
     run_file(file.path(), arguments)
 }
 
-/// Boots by hand, as a user without `wasmetal run` would, and returns what the serial port says.
-pub fn boot(arguments: &[&str]) -> Outcome {
+/// Returns QEMU as a user without `wasmetal run` would start it, under a time limit, with the serial port as its standard streams.
+pub fn qemu() -> Command {
     let mut command = Command::new("timeout");
     command.args(["60", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max"]);
     command.args(["-display", "none", "-no-reboot", "-nodefaults", "-serial", "stdio"]);
     command.args(["-device", "isa-debug-exit,iobase=0x501,iosize=4"]);
-    Outcome::of(command.args(arguments).stdin(Stdio::null()))
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Boots by hand and returns what the serial port says.
+pub fn boot(arguments: &[&str]) -> Outcome {
+    Outcome::of(qemu().args(arguments))
 }
 
 /// Builds a text fixture into an image.
