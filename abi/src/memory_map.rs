@@ -43,7 +43,7 @@ pub const LARGE_PAGE_SIZE: u64 = 2 * 1024 * 1024;
 /// The size of a page of linear memory where the module does not choose another, in bytes.
 pub const WASM_PAGE_SIZE: u64 = 65536;
 
-/// What linear memory leaves to page tables and the kernel's heap when it grows, in bytes: this much, or a sixteenth of what is free.
+/// What linear memory leaves to the kernel when it grows, in bytes. At its minimum size it leaves a sixteenth of what is free if that is less.
 pub const KERNEL_RESERVE_LEN_BYTES: u64 = 1024 * 1024;
 
 /// The default address of linear memory `index`.

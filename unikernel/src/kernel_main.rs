@@ -7,7 +7,7 @@ use crate::machine::Machine;
 use crate::memory::{self, OutOfMemory};
 use crate::runtime::{module, start, trap};
 use crate::wasi::{self, Context, ContextOptions, GuestMemory};
-use crate::{exit, log};
+use crate::{exit, headroom, log};
 use abi::baked_tree::BakedTree;
 use abi::boot_info::BootInfo;
 use abi::memory_map::WINDOW_ALIAS_BASE;
@@ -55,6 +55,7 @@ fn initialize_memory(boot_info: &BootInfo) -> Result<(), OutOfMemory> {
 
 extern "C" fn run_program() -> ! {
     let started = cpu::time_stamp() - *START_TSC.borrow_mut();
+    headroom::establish();
     install_wasi();
     trap::set_farewell(finish_files);
     let ready = cpu::time_stamp() - *START_TSC.borrow_mut();

@@ -2,7 +2,7 @@
 //!
 //! Portable layers, from the top: [`wasi`] (the functions that programs import), [`fs`], [`net`], [`random`] and [`time`] (what
 //! these act on), [`platform`] (what all of them need from the machine). They know only the `Platform` trait, so they run, are
-//! tested and are timed in a Linux process as well. [`command_line`] and [`counter_clock`] are portable too.
+//! tested and are timed in a Linux process as well. [`command_line`], [`counter_clock`] and [`headroom`] are portable too.
 //!
 //! Below that border, with the feature `kernel`: `kernel_main` (the entry) and `machine` (the `Platform` of the bare machine),
 //! then `runtime` (what compiled code stands on), `drivers`, `memory` and `arch`, each using only what is named after it.
@@ -23,6 +23,7 @@ pub mod counter_clock;
 )]
 pub mod exception;
 pub mod fs;
+pub mod headroom;
 #[allow(unsafe_code, reason = "vectors become bytes, and compiled code calls it by symbols")]
 pub mod missing_instructions;
 pub mod net;

@@ -7,6 +7,7 @@
 //!
 //! Read first: [`Exceptions::make`]. Limits: x86-64; a reference that the embedder of a module alone holds keeps nothing.
 
+use crate::headroom;
 use abi::handler_table::ExceptionHeader;
 use alloc::alloc::{alloc_zeroed, dealloc};
 use alloc::vec::Vec;
@@ -92,7 +93,9 @@ impl Exceptions {
 
     fn allocate(&mut self, tag: u64, value_count: u64) -> Option<NonNull<Cell>> {
         let layout = Cell::layout(value_count)?;
-        self.cells.try_reserve(1).ok()?;
+        if !headroom::allows(layout.size()) || !headroom::reserve_item(&mut self.cells) {
+            return None;
+        }
         // SAFETY: the layout has room for the header, so it is not empty.
         let cell = NonNull::new(unsafe { alloc_zeroed(layout) }.cast::<Cell>())?;
         let header = ExceptionHeader {

@@ -9,9 +9,7 @@ use super::page_table::{Access, LargestPage, PageTable};
 use super::{OutOfMemory, PhysAddr};
 use crate::arch::{SingleCore, cpu};
 use abi::boot_info::{BootInfo, MemoryRegion};
-use abi::memory_map::{
-    DIRECT_MAP_BASE, IMAGE_BASE, KERNEL_RESERVE_LEN_BYTES, LARGE_PAGE_SIZE, PAGE_SIZE, STACKS_BASE, WINDOW_ALIAS_BASE,
-};
+use abi::memory_map::{DIRECT_MAP_BASE, IMAGE_BASE, LARGE_PAGE_SIZE, PAGE_SIZE, STACKS_BASE, WINDOW_ALIAS_BASE};
 use core::ops::Range;
 
 /// Unmapped memory below each stack. Larger than any frame of the kernel, which does not probe its stack.
@@ -191,13 +189,16 @@ pub fn map_stack(len_bytes: u64) -> Result<Stack, OutOfMemory> {
 /// Maps linear memory from `start` on with `len_bytes` of zeros, whole pages both, with large frames where they fit.
 ///
 /// # Errors
-/// If memory would not suffice; then nothing is mapped.
-pub fn map_linear_memory(start: u64, len_bytes: u64) -> Result<(), OutOfMemory> {
+/// If less than `reserve_len_bytes` of memory would be left; then nothing is mapped.
+pub fn map_linear_memory(start: u64, len_bytes: u64, reserve_len_bytes: u64) -> Result<(), OutOfMemory> {
     let available = available_bytes();
-    let reserve = KERNEL_RESERVE_LEN_BYTES.min(available / 16);
     // One table maps 2 MiB, and the range may begin and end within one; a few more stand above them.
     let tables_len_bytes = (len_bytes / LARGE_PAGE_SIZE + 6) * PAGE_SIZE;
-    if len_bytes.saturating_add(tables_len_bytes).saturating_add(reserve) > available {
+    if len_bytes
+        .saturating_add(tables_len_bytes)
+        .saturating_add(reserve_len_bytes)
+        > available
+    {
         return Err(OutOfMemory);
     }
     with_address_space(|space| map_new_frames(&mut space.page_table, start, len_bytes, true))

@@ -17,6 +17,7 @@ use super::options::SocketOptions;
 use super::recovery::Recovery;
 use super::time_wait::Record;
 use super::timers::Alarm;
+use crate::headroom;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use hashbrown::HashMap;
@@ -37,9 +38,6 @@ pub(super) const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(60);
 
 const POOL_LEN: usize = 64;
 const BUFFER_LENS_BYTES: [usize; 5] = [65536, 32768, 16384, 8192, 4096];
-/// What must be left when a buffer has been taken: frames in flight, tables and the program's descriptors take memory too, and most
-/// of them cannot do without.
-const HEADROOM_BYTES: usize = 512 * 1024;
 /// A size is chosen while so many further connections could have it too.
 const BUFFER_RESERVE: usize = 64;
 
@@ -297,12 +295,13 @@ impl Connections {
     }
 
     fn reserve_slot(&mut self) -> Result<(), NetError> {
-        let out_of_memory = |_| NetError::OutOfMemory;
-        self.slots.try_reserve(1).map_err(out_of_memory)?;
+        if !headroom::reserve_item(&mut self.slots) || !headroom::reserve_entry(&mut self.by_tuple) {
+            return Err(NetError::OutOfMemory);
+        }
         // `remove` must not allocate.
         let slots = self.slots.len() + 1;
-        self.free.try_reserve(slots - self.free.len()).map_err(out_of_memory)?;
-        self.by_tuple.try_reserve(1).map_err(|_| NetError::OutOfMemory)
+        let reserved = self.free.try_reserve(slots - self.free.len());
+        reserved.map_err(|_| NetError::OutOfMemory)
     }
 
     fn choose_lens(&self, options: &SocketOptions) -> (usize, usize) {
@@ -351,14 +350,12 @@ impl Connections {
     }
 }
 
-/// Takes a buffer, unless that would leave less than [`HEADROOM_BYTES`] for everything else.
-fn buffer(len_bytes: usize) -> Result<Vec<u8>, NetError> {
-    let out_of_memory = |_| NetError::OutOfMemory;
+/// Takes a buffer.
+pub(super) fn buffer(len_bytes: usize) -> Result<Vec<u8>, NetError> {
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len_bytes).map_err(out_of_memory)?;
-    Vec::<u8>::new()
-        .try_reserve_exact(HEADROOM_BYTES)
-        .map_err(out_of_memory)?;
+    if !headroom::allows(len_bytes) || bytes.try_reserve_exact(len_bytes).is_err() {
+        return Err(NetError::OutOfMemory);
+    }
     bytes.resize(len_bytes, 0);
     Ok(bytes)
 }

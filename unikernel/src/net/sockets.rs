@@ -6,6 +6,7 @@ use super::options::{SocketOption, SocketOptions};
 use super::stack::Stack;
 use super::udp::DatagramSocket;
 use super::{Direction, Family, Idle, LookupId, NetError, Network, Ready, Received, SocketId, SocketKind};
+use crate::headroom;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -75,8 +76,9 @@ impl ProgramSockets {
         let id = match self.free.pop() {
             Some(id) => id,
             None if self.slots.len() < MAX_SOCKETS => {
-                self.slots.try_reserve(1).map_err(|_| NetError::OutOfMemory)?;
-                self.idle.try_reserve(1).map_err(|_| NetError::OutOfMemory)?;
+                if !headroom::reserve_item(&mut self.slots) || !headroom::reserve_item(&mut self.idle) {
+                    return Err(NetError::OutOfMemory);
+                }
                 self.slots.push(None);
                 self.idle.push(false);
                 self.slots.len() as u32 - 1

@@ -6,6 +6,7 @@
 
 use super::four_tuple::{FourTuple, HashKey};
 use super::frame::Segment;
+use crate::headroom;
 use alloc::collections::VecDeque;
 use hashbrown::HashMap;
 use smoltcp::time::{Duration, Instant};
@@ -66,7 +67,7 @@ impl TimeWait {
         {
             self.records.remove(&oldest);
         }
-        if self.records.try_reserve(1).is_ok() && self.expiries.try_reserve(1).is_ok() {
+        if headroom::reserve_entry(&mut self.records) && self.expiries.try_reserve(1).is_ok() {
             self.records.insert(tuple, record);
             self.expiries.push_back((now + DURATION, tuple));
         }

@@ -2,6 +2,7 @@
 //!
 //! Limits: a datagram to a neighbour that never answers holds up those behind it until it is given up.
 
+use super::connection;
 use super::device::EthernetDevice;
 use super::exchange::{Exchange, Sent};
 use super::options::SocketOptions;
@@ -289,13 +290,8 @@ fn buffer(asked_len_bytes: usize) -> Result<udp::PacketBuffer<'static>, NetError
     } else {
         asked_len_bytes
     };
-    let mut payload = Vec::new();
-    payload
-        .try_reserve_exact(len_bytes)
-        .map_err(|_| NetError::OutOfMemory)?;
-    payload.resize(len_bytes, 0);
     Ok(udp::PacketBuffer::new(
         vec![udp::PacketMetadata::EMPTY; QUEUE_DATAGRAMS],
-        payload,
+        connection::buffer(len_bytes)?,
     ))
 }

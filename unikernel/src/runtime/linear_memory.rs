@@ -5,7 +5,7 @@
 use super::module;
 use crate::memory::{self, OutOfMemory};
 use abi::instance::{ActiveSegment, MemoryInstance};
-use abi::memory_map::{PAGE_SIZE, WINDOW_ALIAS_BASE, WINDOW_STRIDE};
+use abi::memory_map::{KERNEL_RESERVE_LEN_BYTES, PAGE_SIZE, WINDOW_ALIAS_BASE, WINDOW_STRIDE};
 
 /// What `memory_grow` returns when it fails.
 const GROW_FAILED: u64 = u64::MAX;
@@ -22,7 +22,8 @@ pub(super) fn map_all() -> Result<(), OutOfMemory> {
         // SAFETY: the module's array holds addresses of its memory instances in writable data, and no compiled code runs yet.
         let instance = unsafe { &mut *instance };
         instance.length_bytes = 0;
-        extend(instance, instance.minimum_pages).ok_or(OutOfMemory)?;
+        let reserve_len_bytes = KERNEL_RESERVE_LEN_BYTES.min(memory::available_bytes() / 16);
+        extend(instance, instance.minimum_pages, reserve_len_bytes).ok_or(OutOfMemory)?;
     }
     Ok(())
 }
@@ -45,8 +46,9 @@ fn copy_segment(segment: &ActiveSegment, base: u64) {
     unsafe { destination.copy_from_nonoverlapping(source, segment.length_bytes as usize) };
 }
 
-/// Grows a memory by `delta_pages` and returns its old length in pages; `None`, with nothing changed, if that cannot be.
-fn extend(instance: &mut MemoryInstance, delta_pages: u64) -> Option<u64> {
+/// Grows a memory by `delta_pages` and returns its old length in pages; `None`, with nothing changed, if that cannot be, or would leave
+/// less than `reserve_len_bytes`.
+fn extend(instance: &mut MemoryInstance, delta_pages: u64, reserve_len_bytes: u64) -> Option<u64> {
     let old_pages = instance.length_bytes >> instance.page_size_log2;
     let new_pages = old_pages.checked_add(delta_pages)?;
     let new_len_bytes = new_pages.checked_mul(1 << instance.page_size_log2)?;
@@ -61,7 +63,8 @@ fn extend(instance: &mut MemoryInstance, delta_pages: u64) -> Option<u64> {
     let mapped_len_bytes = instance.length_bytes.next_multiple_of(PAGE_SIZE);
     let wanted_len_bytes = new_len_bytes.next_multiple_of(PAGE_SIZE);
     if wanted_len_bytes > mapped_len_bytes {
-        memory::map_linear_memory(instance.base + mapped_len_bytes, wanted_len_bytes - mapped_len_bytes).ok()?;
+        let (start, len_bytes) = (instance.base + mapped_len_bytes, wanted_len_bytes - mapped_len_bytes);
+        memory::map_linear_memory(start, len_bytes, reserve_len_bytes).ok()?;
     }
     instance.length_bytes = new_len_bytes;
     Some(old_pages)
@@ -71,7 +74,7 @@ fn extend(instance: &mut MemoryInstance, delta_pages: u64) -> Option<u64> {
 extern "C" fn memory_grow(memory: *mut MemoryInstance, delta_pages: u64) -> u64 {
     // SAFETY: compiled code passes the address of one of its memory instances, which nobody else holds during a call.
     let instance = unsafe { &mut *memory };
-    extend(instance, delta_pages).unwrap_or(GROW_FAILED)
+    extend(instance, delta_pages, KERNEL_RESERVE_LEN_BYTES).unwrap_or(GROW_FAILED)
 }
 
 /// Returns the length in bytes of the memory in whose window `address` lies, and the offset in that window.

@@ -4,6 +4,7 @@
 //! with room to spare, so that growing by one element is cheap on average.
 
 use crate::arch::SingleCore;
+use crate::headroom;
 use abi::instance::TableInstance;
 use abi::memory_map::IMAGE_BASE;
 use alloc::alloc::{alloc, dealloc};
@@ -57,7 +58,7 @@ fn move_to_heap(table: &mut TableInstance, length: u64) -> bool {
     };
     let old_layout = heap_layout(table);
     let mut tables = TABLES_ON_HEAP.borrow_mut();
-    if old_layout.is_none() && tables.try_reserve(1).is_err() {
+    if !headroom::allows(layout.size()) || old_layout.is_none() && tables.try_reserve(1).is_err() {
         return false;
     }
     // SAFETY: the layout is not empty, for `length` exceeds the old capacity.

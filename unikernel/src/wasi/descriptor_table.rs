@@ -5,6 +5,7 @@
 use super::errno::Errno;
 use super::types::{Fd, fdflags};
 use crate::fs::{Access, Device, Node};
+use crate::headroom;
 use crate::net::SocketId;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -143,7 +144,9 @@ impl DescriptorTable {
         if self.first_free >= MAX_DESCRIPTORS {
             return Err(Errno::Mfile);
         }
-        self.slots.try_reserve(1).map_err(|_| Errno::Nomem)
+        headroom::reserve_item(&mut self.slots)
+            .then_some(())
+            .ok_or(Errno::Nomem)
     }
 
     /// Returns a descriptor.

@@ -7,7 +7,7 @@
 
 use super::packet_queue::{Direction, PacketQueue, QUEUE_LEN};
 use super::{Device, DeviceType};
-use crate::memory;
+use crate::headroom;
 use crate::net::{EthernetDevice, Offloads, ReceivedFrame, TransmitBuffer, TransmitOffload};
 use alloc::boxed::Box;
 use alloc::vec;
@@ -31,8 +31,6 @@ const MAX_SEGMENTED_FRAME_LEN_BYTES: usize = 65535;
 /// A whole frame, its header, and room to start the frame where its 32-bit words are aligned.
 const BUFFER_LEN_BYTES: usize = 2048;
 const LARGE_BUFFER_LEN_BYTES: usize = 66 * 1024;
-/// Memory that is left to others when a further large buffer is taken.
-const HEADROOM_BYTES: u64 = 512 * 1024;
 /// Large buffers kept for use again.
 const LARGE_BUFFER_COUNT: usize = 16;
 
@@ -129,6 +127,9 @@ impl VirtioNet {
         } = super::take(DeviceType::Network).ok_or("the machine has no virtio network card")?;
         if !has_interrupt {
             return Err("the network card has no interrupt");
+        }
+        if !headroom::allows((QUEUE_LEN + 1) * BUFFER_LEN_BYTES + LARGE_BUFFER_LEN_BYTES) {
+            return Err("too little memory is left for the network card's buffers");
         }
         let features = super::negotiate(&mut transport, WANTED_FEATURES);
         let has = |feature| features & feature != 0;
@@ -338,7 +339,7 @@ fn has_buffer(list: &mut Vec<Box<[u8]>>, len_bytes: usize) -> bool {
 }
 
 fn new_buffer(len_bytes: usize) -> Option<Box<[u8]>> {
-    if len_bytes > BUFFER_LEN_BYTES && memory::available_bytes() < HEADROOM_BYTES {
+    if len_bytes > BUFFER_LEN_BYTES && !headroom::allows(len_bytes) {
         return None;
     }
     let mut bytes = Vec::new();

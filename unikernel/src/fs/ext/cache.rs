@@ -13,6 +13,7 @@
 use crate::fs::Error;
 use crate::fs::block_device::{BlockDevice, DeviceError, SECTOR_LEN_BYTES};
 use crate::fs::number_map::NumberMap;
+use crate::headroom;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -37,6 +38,9 @@ struct Cached {
     last_use: u64,
 }
 
+/// The least limit: with fewer blocks a single operation would read some twice.
+const MIN_BLOCKS: usize = 64;
+
 /// The cache and the disk below it.
 pub struct Cache {
     device: Box<dyn BlockDevice>,
@@ -53,13 +57,11 @@ pub struct Cache {
 impl Cache {
     /// Makes an empty cache that is to hold at most `limit_bytes`.
     pub fn new(device: Box<dyn BlockDevice>, block_size: usize, limit_bytes: u64) -> Self {
-        /// Fewer would make a single operation read blocks twice.
-        const MIN_BLOCKS: u64 = 64;
         Cache {
             device,
             block_size,
             blocks: NumberMap::default(),
-            limit: (limit_bytes / block_size as u64).max(MIN_BLOCKS) as usize,
+            limit: ((limit_bytes / block_size as u64) as usize).max(MIN_BLOCKS),
             uses: 0,
             changes: 0,
             running_count: 0,
@@ -273,6 +275,10 @@ impl Cache {
 
     /// Drops clean blocks, those first that were not used for the longest time, if there are too many blocks.
     fn make_room(&mut self) {
+        if !headroom::allows(self.block_size) {
+            // It grows no further; what an operation needs beyond that is there.
+            self.limit = self.limit.min(self.blocks.len()).max(MIN_BLOCKS);
+        }
         if self.blocks.len() < self.limit {
             return;
         }

@@ -6,6 +6,7 @@ use super::layout::{entry as entry_field, inode as field};
 use super::volume::Volume;
 use crate::fs::node::WriteAt;
 use crate::fs::{Access, DirectoryEntry, Error, FileSystem, Found, Metadata, NewNode, NodeId, NodeKind};
+use crate::headroom;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
@@ -179,7 +180,9 @@ impl FileSystem for Volume {
                 return Err(Error::NotPermitted);
             }
         }
-        self.open_counts.try_reserve(1).map_err(|_| Error::NoMemory)?;
+        if !headroom::reserve_entry(&mut self.open_counts) {
+            return Err(Error::NoMemory);
+        }
         *self.open_counts.entry(inode.number).or_insert(0) += 1;
         Ok(())
     }

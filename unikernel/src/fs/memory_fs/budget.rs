@@ -4,6 +4,7 @@
 //! one operation ([`Error::NoSpace`]), never the end of the kernel.
 
 use crate::fs::Error;
+use crate::headroom;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -26,7 +27,10 @@ impl Budget {
     /// # Errors
     /// [`Error::NoSpace`] if there is not so much left; nothing is taken then.
     pub fn take(&mut self, len_bytes: usize) -> Result<(), Error> {
-        self.left_bytes = self.left_bytes.checked_sub(len_bytes as u64).ok_or(Error::NoSpace)?;
+        let left_bytes = self.left_bytes.checked_sub(len_bytes as u64);
+        self.left_bytes = left_bytes
+            .filter(|_| headroom::allows(len_bytes))
+            .ok_or(Error::NoSpace)?;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ use super::directory::{Directory, Name};
 use super::inode::{Data, Inode, baked_kind};
 use crate::fs::number_map::NumberMap;
 use crate::fs::{Error, NodeId, NodeKind};
+use crate::headroom;
 use abi::baked_tree::{self, BakedTree};
 
 /// What an inode takes from the budget, its place in the map included.
@@ -75,7 +76,9 @@ impl Inodes {
     }
 
     fn insert(&mut self, id: NodeId, inode: Inode) -> Result<(), Error> {
-        self.changed.try_reserve(1).map_err(|_| Error::NoSpace)?;
+        if !headroom::reserve_entry(&mut self.changed) {
+            return Err(Error::NoSpace);
+        }
         self.budget.take(INODE_BYTES)?;
         self.changed.insert(id, inode);
         Ok(())
@@ -87,7 +90,7 @@ impl Inodes {
     /// [`Error::NoSpace`]; what `inode` holds is given back then.
     pub fn add(&mut self, inode: Inode) -> Result<NodeId, Error> {
         let id = NodeId(self.next_id);
-        if self.changed.try_reserve(1).is_err() || self.budget.take(INODE_BYTES).is_err() {
+        if !headroom::reserve_entry(&mut self.changed) || self.budget.take(INODE_BYTES).is_err() {
             inode.release(&mut self.budget);
             return Err(Error::NoSpace);
         }

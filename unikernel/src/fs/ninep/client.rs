@@ -5,6 +5,7 @@
 
 use super::message::{Decoder, ERROR_REPLY, Encoder, HEADER_LEN_BYTES, Qid, Request, error_of_linux};
 use crate::fs::{Error, Metadata, NodeKind};
+use crate::headroom;
 use alloc::vec::Vec;
 
 /// The way to a server.
@@ -185,7 +186,7 @@ impl<C: Channel> Client<C> {
 
     /// Notes that a fid can be used again; without memory for the note it is not.
     fn give_back(&mut self, fid: Fid) {
-        if self.free_fids.try_reserve(1).is_ok() {
+        if headroom::reserve_item(&mut self.free_fids) {
             self.free_fids.push(fid);
         }
     }
@@ -475,7 +476,9 @@ impl<C: Channel> Client<C> {
 /// Returns a buffer that is never freed: a server that is too late may still write to it.
 fn new_buffer(len_bytes: usize) -> Option<&'static mut [u8]> {
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(len_bytes).ok()?;
+    if !headroom::allows(len_bytes) || bytes.try_reserve_exact(len_bytes).is_err() {
+        return None;
+    }
     bytes.resize(len_bytes, 0);
     Some(bytes.leak())
 }

@@ -6,6 +6,7 @@ use super::client::{Attributes, Channel, Client, Fid, open_flags};
 use super::message::Qid;
 use crate::fs::number_map::NumberMap;
 use crate::fs::{Access, Error, Found, Metadata, NodeId, NodeKind};
+use crate::headroom;
 
 /// Whether a node's fid leads to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +119,7 @@ impl<C: Channel> NinepFs<C> {
             self.client.clunk(old);
             return Ok(Found { id, kind });
         }
-        if self.nodes.try_reserve(1).is_err() {
+        if !headroom::reserve_entry(&mut self.nodes) {
             self.client.clunk(fid);
             return Err(Error::NoMemory);
         }
