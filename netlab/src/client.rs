@@ -3,7 +3,7 @@
 use crate::lab::run;
 use anyhow::{Context, Result, bail, ensure};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a busy machine and a bad wire, where a timeout for repeating a segment may have doubled to a minute.
@@ -86,6 +86,28 @@ pub fn download(to: SocketAddr, len_bytes: u64) -> Result<Duration> {
     }
     ensure!(position == len_bytes, "the stream ends after {position} bytes");
     Ok(began.elapsed())
+}
+
+/// Does what [`download`] expects of a peer, for one connection: what a Linux at the guest's place is asked for.
+///
+/// # Errors
+/// If the connection fails.
+pub fn serve_download(listener: &TcpListener) -> Result<()> {
+    let (mut stream, _) = listener.accept()?;
+    let mut head = [0; 9];
+    stream.read_exact(&mut head)?;
+    let len_bytes = u64::from_le_bytes(*head.last_chunk().context("the head has a length")?);
+    let mut block = vec![0; 1 << 16];
+    let mut position = 0;
+    while position < len_bytes {
+        let count = block.len().min((len_bytes - position) as usize);
+        for (place, byte) in (position..).zip(&mut block[..count]) {
+            *byte = pattern(place);
+        }
+        stream.write_all(&block[..count])?;
+        position += count as u64;
+    }
+    Ok(())
 }
 
 /// Sends a peer datagrams of many lengths and compares what comes back; what is lost goes again.

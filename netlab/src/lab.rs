@@ -5,7 +5,9 @@ use crate::process::missing;
 use crate::system::{self, TAP};
 use crate::wire::{Faults, Wire};
 use anyhow::{Context, Result, ensure};
-use std::fs;
+use std::fs::{self, File};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 
 /// This side's addresses.
@@ -36,22 +38,20 @@ impl Lab {
     /// # Errors
     /// If the system refuses, as it does without root.
     pub fn enter() -> Result<Lab> {
-        system::enter_new_network_namespace().context("cannot make a network namespace; this needs root")?;
-        // An address is used at once, instead of after seconds in which nobody else claims it.
-        for scope in ["all", "default"] {
-            let path = format!("/proc/sys/net/ipv6/conf/{scope}/accept_dad");
-            fs::write(&path, "0").context(path)?;
-        }
-        for command in [
-            "ip link set lo up",
-            "ip tuntap add dev tap0 mode tap",
-            "ip addr add 10.0.0.1/24 dev tap0",
-            "ip addr add fd00:1::1/64 dev tap0",
-            "ip link set tap0 up",
-        ] {
-            run(command)?;
-        }
-        Ok(Lab(()))
+        enter_namespace(&[(HOST_V4, 24), (HOST_V6, 64)])
+    }
+
+    /// Moves this thread into a new namespace with the guest's address, as a Linux in the guest's place, which sends with that
+    /// congestion control.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn enter_as_guest(congestion_control: &str) -> Result<Lab> {
+        let lab = enter_namespace(&[(GUEST_V4, 24)])?;
+        run(&format!(
+            "ip route replace 10.0.0.0/24 dev {TAP} src {GUEST_V4} congctl {congestion_control}"
+        ))?;
+        Ok(lab)
     }
 
     /// Boots a guest whose card is on the TAP device.
@@ -67,10 +67,34 @@ impl Lab {
     /// # Errors
     /// If the device cannot be opened or QEMU not be started.
     pub fn boot_behind_wire(&self, image: &Image, words: &str, faults: Faults) -> Result<(Guest, Wire)> {
-        let tap = system::open_tap(TAP).context("cannot open the TAP device")?;
-        let (wire, socket) = Wire::start(tap, faults)?;
-        Ok((Guest::start(image, words, Card::Socket(socket))?, wire))
+        let (ours, theirs) = UnixDatagram::pair().context("cannot make a pair of sockets")?;
+        let wire = Wire::start(self.open_tap()?, OwnedFd::from(ours).into(), faults)?;
+        Ok((Guest::start(image, words, Card::Socket(theirs.into()))?, wire))
     }
+
+    /// Opens the TAP device: a read takes a frame that this namespace sends, a write is one that it receives.
+    ///
+    /// # Errors
+    /// If it is open already.
+    pub fn open_tap(&self) -> Result<File> {
+        system::open_tap(TAP).context("cannot open the TAP device")
+    }
+}
+
+fn enter_namespace(addresses: &[(&str, u8)]) -> Result<Lab> {
+    system::enter_new_network_namespace().context("cannot make a network namespace; this needs root")?;
+    // An address is used at once, instead of after seconds in which nobody else claims it.
+    for scope in ["all", "default"] {
+        let path = format!("/proc/sys/net/ipv6/conf/{scope}/accept_dad");
+        fs::write(&path, "0").context(path)?;
+    }
+    run("ip link set lo up")?;
+    run(&format!("ip tuntap add dev {TAP} mode tap"))?;
+    for (address, prefix_len) in addresses {
+        run(&format!("ip addr add {address}/{prefix_len} dev {TAP}"))?;
+    }
+    run(&format!("ip link set {TAP} up"))?;
+    Ok(Lab(()))
 }
 
 /// Runs a command, words separated by single spaces, in the namespace.

@@ -1,4 +1,4 @@
-//! A wire between the TAP device and a guest's card that can be bad on purpose: every frame passes through this process.
+//! A wire between a TAP device and a guest's card, or another TAP device, that can be bad on purpose: every frame passes through this process.
 //!
 //! Each direction has two threads. One takes frames and decides by a seeded generator whether a frame is lost, goes twice, or is
 //! held back, so that later ones overtake it; the other sends what was held back when its time has come. The order of decisions is
@@ -6,12 +6,9 @@
 //!
 //! Limits: frames of up to 64 KiB; a frame is held back once.
 
-use anyhow::{Context, Result};
 use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -61,34 +58,29 @@ struct Shared {
 #[derive(Debug)]
 pub struct Wire {
     shared: Arc<Shared>,
-    to_guest: UnixDatagram,
+    to_guest: File,
 }
 
 impl Wire {
-    /// Starts to pass frames; the socket returned is for the guest's card.
-    pub(crate) fn start(tap: File, faults: Faults) -> Result<(Wire, OwnedFd)> {
-        let (ours, theirs) = UnixDatagram::pair().context("cannot make a pair of sockets")?;
+    /// Starts to pass frames between a TAP device and the guest's end, of each of which a read takes a frame and a write gives one.
+    pub(crate) fn start(tap: File, guest: File, faults: Faults) -> io::Result<Wire> {
         let shared = Arc::new(Shared::default());
-        let to_guest = ours.try_clone()?;
-        let (from_tap, to_tap) = (tap.try_clone()?, tap);
-        let (from_guest, into_guest) = (ours.try_clone()?, ours);
-        Lane {
-            take: Box::new(move |frame| (&from_tap).read(frame)),
-            give: Arc::new(move |frame| into_guest.send(frame)),
-            faults,
-            random: Random(faults.seed),
-            shared: Arc::clone(&shared),
+        let to_guest = guest.try_clone()?;
+        let lanes = [
+            (tap.try_clone()?, guest.try_clone()?, faults.seed),
+            (guest, tap, !faults.seed),
+        ];
+        for (take, give, seed) in lanes {
+            let lane = Lane {
+                take,
+                give: Arc::new(give),
+                faults,
+                random: Random(seed),
+                shared: Arc::clone(&shared),
+            };
+            lane.start();
         }
-        .start();
-        Lane {
-            take: Box::new(move |frame| from_guest.recv(frame)),
-            give: Arc::new(move |frame| (&to_tap).write(frame)),
-            faults,
-            random: Random(!faults.seed),
-            shared: Arc::clone(&shared),
-        }
-        .start();
-        Ok((Wire { shared, to_guest }, theirs.into()))
+        Ok(Wire { shared, to_guest })
     }
 
     /// Cuts the wire, both ways and without a word to anyone, or mends it.
@@ -101,7 +93,7 @@ impl Wire {
     /// # Errors
     /// If the guest has ended.
     pub fn inject(&self, frame: &[u8]) -> io::Result<()> {
-        self.to_guest.send(frame).map(drop)
+        (&self.to_guest).write(frame).map(drop)
     }
 
     /// Returns what has happened so far.
@@ -123,13 +115,10 @@ impl Wire {
     }
 }
 
-type Take = Box<dyn Fn(&mut [u8]) -> io::Result<usize> + Send>;
-type Give = Arc<dyn Fn(&[u8]) -> io::Result<usize> + Send + Sync>;
-
 /// One direction.
 struct Lane {
-    take: Take,
-    give: Give,
+    take: File,
+    give: Arc<File>,
     faults: Faults,
     random: Random,
     shared: Arc<Shared>,
@@ -146,7 +135,7 @@ impl Lane {
     fn pass_frames(mut self, late: &Sender<Late>) {
         let mut frame = vec![0; MAX_FRAME_BYTES];
         // An end of the wire that is gone ends the lane.
-        while let Ok(len_bytes) = (self.take)(&mut frame) {
+        while let Ok(len_bytes) = self.take.read(&mut frame) {
             let frame = &frame[..len_bytes];
             self.shared.frames.fetch_add(1, Ordering::Relaxed);
             let is_lost = self.random.is_one_of(self.faults.loss_percent);
@@ -174,7 +163,7 @@ impl Lane {
 
     fn give(&self, frame: &[u8]) {
         // Whoever is not there to take it has lost it, as on a real wire.
-        let _ = (self.give)(frame);
+        let _ = (&*self.give).write(frame);
     }
 }
 
@@ -197,7 +186,7 @@ impl PartialOrd for Late {
     }
 }
 
-fn send_late(receiver: &Receiver<Late>, give: &Give) {
+fn send_late(receiver: &Receiver<Late>, mut give: &File) {
     const LONG: Duration = Duration::from_secs(3600);
     let mut waiting: BinaryHeap<Late> = BinaryHeap::new();
     loop {
@@ -205,7 +194,7 @@ fn send_late(receiver: &Receiver<Late>, give: &Give) {
         while waiting.peek().is_some_and(|late| late.due <= now) {
             if let Some(late) = waiting.pop() {
                 // As above.
-                let _ = give(&late.frame);
+                let _ = give.write(&late.frame);
             }
         }
         let wait = waiting.peek().map_or(LONG, |late| late.due - now);

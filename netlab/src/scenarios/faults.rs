@@ -11,7 +11,8 @@ use crate::wire::{Faults, Random, Wire};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,19 +41,44 @@ pub(super) fn lossy(length: Length) -> Result<String> {
     let up = client::upload(PEER, len_bytes)?;
     let down = client::download(PEER, len_bytes)?;
     client::echo(PEER, length.choose(20, 1000))?;
+    // It takes its losses for congestion, and its time.
+    let linux_len_bytes = length.choose(200_000, 3_000_000);
+    let linux = linux_sends(linux_len_bytes, faults)?;
     let tally = wire.tally();
     ensure!(
         tally.lost > 0 && tally.doubled > 0 && tally.late > 0,
         "the wire was too good: {tally:?}"
     );
     Ok(format!(
-        "{percent} % each lost, doubled and late by up to 10 ms ({} of {} frames lost): {} MB whole both ways, {} in, {} out",
+        "{percent} % each lost, doubled and late by up to 10 ms ({} of {} frames lost): {} MB whole both ways, {} in, {} out, \
+         where a Linux sends {}",
         tally.lost,
         tally.frames,
         len_bytes / 1_000_000,
         rate(len_bytes, up),
-        rate(len_bytes, down)
+        rate(len_bytes, down),
+        rate(linux_len_bytes, linux)
     ))
+}
+
+/// Returns the time that one Linux takes to send another data over such a wire, with Linux's usual congestion control.
+fn linux_sends(len_bytes: u64, faults: Faults) -> Result<Duration> {
+    let (sender, receiver) = mpsc::channel();
+    let linux = thread::spawn(move || -> Result<()> {
+        let lab = Lab::enter_as_guest("cubic")?;
+        let listener = TcpListener::bind(PEER)?;
+        sender.send(lab.open_tap()?)?;
+        client::serve_download(&listener)
+    });
+    let other = thread::spawn(move || -> Result<Duration> {
+        let lab = Lab::enter()?;
+        let tap = receiver.recv().context("there is no Linux to send")?;
+        let _wire = Wire::start(lab.open_tap()?, tap, faults)?;
+        client::download(PEER, len_bytes)
+    });
+    let took = other.join().expect("receiving does not panic");
+    linux.join().expect("sending does not panic")?;
+    took
 }
 
 pub(super) fn vanish(length: Length) -> Result<String> {

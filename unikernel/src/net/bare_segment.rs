@@ -1,7 +1,7 @@
 //! TCP segments without payload that are made without a smoltcp socket.
 //!
-//! Two states need them: TIME-WAIT after the socket is gone ([`super::time_wait`]) and a FIN that smoltcp has stopped repeating
-//! ([`super::fin`]). Both start from a frame of the same connection, whose addresses they take over.
+//! They are needed for TIME-WAIT after the socket is gone ([`super::time_wait`]), a FIN that smoltcp has stopped repeating
+//! ([`super::fin`]) and probes of a closed window ([`super::closed_window`]). All start from a frame of the same connection, whose addresses they take over.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -69,9 +69,10 @@ impl BareSegment {
         })
     }
 
-    /// Puts in another acknowledgement number.
-    pub fn acknowledge(&mut self, acknowledgment: TcpSeqNumber) {
+    /// Puts in another acknowledgement number and another window.
+    pub fn update(&mut self, acknowledgment: TcpSeqNumber, window: u16) {
         self.tcp.ack_number = Some(acknowledgment);
+        self.tcp.window_len = window;
     }
 
     /// Turns a segment that was received into one that answers it by an acknowledgement.

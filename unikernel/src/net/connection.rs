@@ -9,6 +9,7 @@
 //! that both have data in flight never recover, which a bad wire brings about quickly (the tests do).
 
 use super::SocketId;
+use super::closed_window::ClosedWindow;
 use super::error::NetError;
 use super::exchange::Sent;
 use super::fin::SentFin;
@@ -24,7 +25,6 @@ use hashbrown::HashMap;
 use smoltcp::iface::{SocketHandle, SocketSet};
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::TcpSeqNumber;
 
 /// The most TCP connections, whoever owns them. (Connections in TIME-WAIT that nobody holds are not counted.)
 pub(super) const MAX_CONNECTIONS: usize = 4096 + 512;
@@ -75,10 +75,10 @@ pub(super) struct Connection {
     pub receive_shut: bool,
     /// The number of the program's socket, once it has one.
     pub socket_id: Option<SocketId>,
-    /// The acknowledgement number sent last.
-    pub sent_acknowledgment: Option<TcpSeqNumber>,
-    /// What is known of lost segments.
+    /// What is known of the data in flight.
     pub recovery: Recovery,
+    /// The peer takes no data.
+    pub closed_window: Option<ClosedWindow>,
     /// The last segment sent with a FIN.
     pub fin: Option<SentFin>,
     /// What TIME-WAIT needs, once the connection is in that state.
@@ -103,12 +103,14 @@ impl Connection {
         }
     }
 
-    /// Keeps what [`repeat_fin`](super::stack::Stack::repeat_fin) needs of what was sent.
+    /// Keeps what repetitions need of what was sent.
     #[inline(always)]
-    pub fn note_sent(&mut self, sent: &mut Sent) {
-        if let Some(segment) = sent.segment {
-            self.sent_acknowledgment = Some(segment.acknowledgment);
-            self.recovery.note_sent(segment.sequence + segment.payload_len_bytes);
+    pub fn note_sent(&mut self, sent: &mut Sent, now: Instant) {
+        if let Some(segment) = &sent.segment
+            // smoltcp's probe of a closed window has a byte that the peer will not take.
+            && (self.closed_window.is_none() || segment.payload_len_bytes == 0)
+        {
+            self.recovery.note_sent(segment, now);
         }
         if let Some(segment) = sent.fin.take() {
             self.fin = Some(SentFin::new(segment));
@@ -237,8 +239,8 @@ impl Connections {
             failure: None,
             receive_shut: false,
             socket_id: None,
-            sent_acknowledgment: None,
-            recovery: Recovery::default(),
+            recovery: Recovery::new(),
+            closed_window: None,
             fin: None,
             final_record: None,
             is_mapped: true,

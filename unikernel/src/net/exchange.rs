@@ -6,6 +6,7 @@
 use super::bare_segment::BareSegment;
 use super::device::{EthernetDevice, TransmitBuffer, TransmitOffload};
 use super::frame::{self, SentFrame, SentSegment};
+use super::recovery::Recovery;
 use alloc::boxed::Box;
 use core::num::NonZeroUsize;
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
@@ -33,6 +34,10 @@ pub(super) struct Sent {
 pub(super) struct Exchange<'a, D> {
     device: &'a mut D,
     frame: Option<&'a [u8]>,
+    /// Whether the device seems to have no room.
+    is_full: bool,
+    /// What may be left out of TCP segments.
+    recovery: Option<&'a Recovery>,
     /// The outcome so far.
     pub sent: Sent,
 }
@@ -43,6 +48,8 @@ impl<'a, D: EthernetDevice> Exchange<'a, D> {
         Exchange {
             device,
             frame: None,
+            is_full: false,
+            recovery: None,
             sent: Sent::default(),
         }
     }
@@ -50,10 +57,22 @@ impl<'a, D: EthernetDevice> Exchange<'a, D> {
     /// An exchange that receives one frame.
     pub fn incoming(device: &'a mut D, frame: &'a [u8]) -> Self {
         Exchange {
-            device,
             frame: Some(frame),
-            sent: Sent::default(),
+            ..Exchange::outgoing(device)
         }
+    }
+
+    /// An exchange in which nothing can be sent.
+    pub fn full(device: &'a mut D) -> Self {
+        Exchange {
+            is_full: true,
+            ..Exchange::outgoing(device)
+        }
+    }
+
+    /// Leaves out of TCP segments what is not to be sent again.
+    pub fn without_arrived(self, recovery: Option<&'a Recovery>) -> Self {
+        Exchange { recovery, ..self }
     }
 }
 
@@ -72,13 +91,14 @@ impl<D: EthernetDevice> Device for Exchange<'_, D> {
         let writer = FrameWriter {
             device: self.device,
             sent: &mut self.sent,
+            recovery: self.recovery,
             meta: PacketMeta::default(),
         };
         Some((FrameReader(frame), writer))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<FrameWriter<'_, D>> {
-        if !self.device.can_transmit() {
+        if self.is_full || !self.device.can_transmit() {
             self.sent.exhausted = true;
             return None;
         }
@@ -87,6 +107,7 @@ impl<D: EthernetDevice> Device for Exchange<'_, D> {
         Some(FrameWriter {
             device: self.device,
             sent: &mut self.sent,
+            recovery: self.recovery,
             meta: PacketMeta::default(),
         })
     }
@@ -126,18 +147,22 @@ impl RxToken for FrameReader<'_> {
 pub(super) struct FrameWriter<'a, D> {
     device: &'a mut D,
     sent: &'a mut Sent,
+    recovery: Option<&'a Recovery>,
     meta: PacketMeta,
 }
 
 impl<D: EthernetDevice> TxToken for FrameWriter<'_, D> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len_bytes: usize, fill: F) -> R {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(mut self, len_bytes: usize, fill: F) -> R {
         let Some(mut buffer) = self.device.transmit_buffer(len_bytes) else {
             // Only a reply to a received frame gets here, which is not long: it is lost, as if on the wire. There may be no memory.
             self.sent.exhausted = true;
             return fill(&mut [0; MAX_REPLY_LEN_BYTES][..len_bytes]);
         };
         let result = fill(buffer.bytes_mut());
-        self.send(buffer);
+        match self.recovery {
+            Some(recovery) => self.send_parts(buffer, recovery),
+            None => self.send(buffer),
+        }
         result
     }
 
@@ -147,12 +172,14 @@ impl<D: EthernetDevice> TxToken for FrameWriter<'_, D> {
 }
 
 impl<D: EthernetDevice> FrameWriter<'_, D> {
-    fn send(self, mut buffer: TransmitBuffer) {
+    fn send(&mut self, mut buffer: TransmitBuffer) {
         let bytes = buffer.bytes_mut();
         let frame = frame::read_sent(bytes);
         self.sent.neighbor_missing = frame == SentFrame::NeighborRequest;
         self.sent.frames += usize::from(!self.sent.neighbor_missing);
+        let mut segmented = self.meta.segmentation_offload_size.map(u16::from);
         if let SentFrame::Segment(segment) = frame {
+            segmented = segmented.filter(|&len_bytes| segment.payload_len_bytes > usize::from(len_bytes));
             self.sent.segment = Some(segment);
             if segment.fin {
                 self.sent.fin = BareSegment::from_frame(bytes).map(Box::new);
@@ -162,9 +189,32 @@ impl<D: EthernetDevice> FrameWriter<'_, D> {
         let mut offload = TransmitOffload::default();
         if self.device.offloads().checksum {
             offload.checksum = frame::start_checksum(bytes);
-            offload.segment_len_bytes = self.meta.segmentation_offload_size.map(Into::into);
+            offload.segment_len_bytes = segmented;
         }
         self.device.transmit(buffer, offload);
+    }
+
+    /// Sends of a TCP segment what is not to be left out, each part in a frame. What the device has no room for is lost.
+    fn send_parts(&mut self, mut buffer: TransmitBuffer, recovery: &Recovery) {
+        let bytes = buffer.bytes_mut();
+        let SentFrame::Segment(segment) = frame::read_sent(bytes) else {
+            return self.send(buffer);
+        };
+        let mut parts = recovery.parts_to_send(&segment).peekable();
+        if segment.sequences().is_empty() || parts.peek() == Some(&segment.sequences()) {
+            return self.send(buffer);
+        }
+        // smoltcp has made progress, whatever is left out.
+        self.sent.neighbor_missing = false;
+        self.sent.frames += 1;
+        let acknowledgment = (parts.peek().is_none() && recovery.is_to_convey(&segment)).then(|| recovery.sent_end());
+        for part in parts.chain(acknowledgment.map(|end| end..end)) {
+            let len_bytes = bytes.len() - segment.payload_len_bytes + segment.payload_of(&part).len();
+            if let Some(mut target) = self.device.transmit_buffer(len_bytes) {
+                segment.write_part(&part, bytes, target.bytes_mut());
+                self.send(target);
+            }
+        }
     }
 }
 

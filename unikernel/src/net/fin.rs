@@ -49,9 +49,9 @@ impl<D: EthernetDevice> Stack<D> {
         };
         let repeat_at = *fin.repeat_at.get_or_insert(self.now + fin.interval);
         if repeat_at <= self.now {
-            if let Some(acknowledgment) = connection.sent_acknowledgment {
+            if let Some((acknowledgment, window)) = connection.recovery.conveyed() {
                 // A peer ignores a segment whose acknowledgement number it has seen surpassed.
-                fin.segment.acknowledge(acknowledgment);
+                fin.segment.update(acknowledgment, window);
             }
             transmit(&mut self.device, &fin.segment.emit());
             fin.interval = (fin.interval * 2).min(MAX_INTERVAL);

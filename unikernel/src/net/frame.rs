@@ -5,6 +5,7 @@
 //! Every length is checked; a frame that is not understood is left to smoltcp or dropped. RFC 791, 8200, 9293, 768.
 
 use super::four_tuple::FourTuple;
+use core::ops::Range;
 use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, IpAddress, IpEndpoint, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket,
     TcpSeqNumber, UdpPacket,
@@ -42,6 +43,18 @@ pub(super) struct Segment {
     pub sequence_len: usize,
     /// The acknowledged sequence number, if any.
     pub acknowledgment: Option<TcpSeqNumber>,
+    /// The window.
+    pub window: u16,
+    /// What is acknowledged beyond that, as the TCP option has it.
+    pub selective_acknowledgments: [Option<(u32, u32)>; 3],
+}
+
+impl Segment {
+    /// Returns what is acknowledged selectively.
+    pub fn selective_acknowledgments(&self) -> impl Iterator<Item = Range<TcpSeqNumber>> {
+        let blocks = self.selective_acknowledgments.into_iter().flatten();
+        blocks.map(|(start, end)| TcpSeqNumber(start as i32)..TcpSeqNumber(end as i32))
+    }
 }
 
 /// Reads a frame's addresses. `checksum_valid`: the device vouches for the TCP or UDP checksum.
@@ -108,6 +121,12 @@ fn classify_transport(
                 sequence: packet.seq_number(),
                 sequence_len: packet.segment_len(),
                 acknowledgment: packet.ack().then(|| packet.ack_number()),
+                window: packet.window_len(),
+                selective_acknowledgments: if usize::from(packet.header_len()) > TCP_HEADER {
+                    packet.selective_ack_ranges().unwrap_or_default()
+                } else {
+                    [None; 3]
+                },
             }),
             _ => Class::Drop,
         },
@@ -139,10 +158,59 @@ pub(super) struct SentSegment {
     pub sequence: TcpSeqNumber,
     /// The acknowledgement number.
     pub acknowledgment: TcpSeqNumber,
+    /// The window.
+    pub window: u16,
+    /// The SYN flag.
+    pub syn: bool,
     /// The FIN flag.
     pub fin: bool,
     /// Length of the payload.
     pub payload_len_bytes: usize,
+}
+
+impl SentSegment {
+    /// Returns the sequence numbers that it takes.
+    #[inline(always)]
+    pub fn sequences(&self) -> Range<TcpSeqNumber> {
+        let len = self.payload_len_bytes + usize::from(self.syn) + usize::from(self.fin);
+        self.sequence..self.sequence + len
+    }
+
+    /// Returns where in the payload a part of the sequence numbers is.
+    pub fn payload_of(&self, part: &Range<TcpSeqNumber>) -> Range<usize> {
+        let [start, end] = [part.start, part.end].map(|number| (number - self.sequence).min(self.payload_len_bytes));
+        start..end
+    }
+
+    /// Writes a frame that is like `bytes`, which holds this segment, but has only a part of the sequence numbers: none of them make
+    /// an acknowledgement. `target` is as long as the headers and that part of the payload.
+    pub fn write_part(&self, part: &Range<TcpSeqNumber>, bytes: &[u8], target: &mut [u8]) {
+        let payload = self.payload_of(part);
+        let (header, all) = bytes.split_at(bytes.len() - self.payload_len_bytes);
+        target[..header.len()].copy_from_slice(header);
+        target[header.len()..].copy_from_slice(&all[payload]);
+        let mut frame = EthernetFrame::new_unchecked(target);
+        let ethertype = frame.ethertype();
+        let packet = frame.payload_mut();
+        let len_bytes = packet.len();
+        let (source, destination, header_len) = if ethertype == EthernetProtocol::Ipv6 {
+            let mut packet = Ipv6Packet::new_unchecked(&mut *packet);
+            packet.set_payload_len((len_bytes - packet.header_len()) as u16);
+            (packet.src_addr().into(), packet.dst_addr().into(), packet.header_len())
+        } else {
+            let mut packet = Ipv4Packet::new_unchecked(&mut *packet);
+            packet.set_total_len(len_bytes as u16);
+            let header_len = usize::from(packet.header_len());
+            (packet.src_addr().into(), packet.dst_addr().into(), header_len)
+        };
+        let mut tcp = TcpPacket::new_unchecked(&mut packet[header_len..]);
+        tcp.set_seq_number(part.start);
+        if part.is_empty() || part.end != self.sequences().end {
+            tcp.set_fin(false);
+            tcp.set_psh(false);
+        }
+        tcp.fill_checksum(&source, &destination);
+    }
 }
 
 const ETHERNET_HEADER: usize = 14;
@@ -175,6 +243,8 @@ pub(super) fn read_sent(bytes: &[u8]) -> SentFrame {
             Some(header) => SentFrame::Segment(SentSegment {
                 sequence: TcpSeqNumber(i32::from_be_bytes([header[4], header[5], header[6], header[7]])),
                 acknowledgment: TcpSeqNumber(i32::from_be_bytes([header[8], header[9], header[10], header[11]])),
+                window: u16::from_be_bytes([header[14], header[15]]),
+                syn: header[13] & 2 != 0,
                 fin: header[13] & 1 != 0,
                 payload_len_bytes: (bytes.len() - start).saturating_sub(usize::from(header[12] >> 4) * 4),
             }),

@@ -20,6 +20,7 @@
 mod address;
 mod backlog;
 mod bare_segment;
+mod closed_window;
 mod connection;
 mod device;
 mod dns;
@@ -30,6 +31,8 @@ mod four_tuple;
 mod frame;
 mod options;
 mod recovery;
+mod round_trip;
+mod scoreboard;
 mod segments;
 mod sockets;
 mod stack;

@@ -6,7 +6,7 @@ use super::connection::{Connection, Owner};
 use super::device::EthernetDevice;
 use super::exchange::{Exchange, transmit};
 use super::frame::Segment;
-use super::recovery::DUPLICATES;
+use super::recovery::Recovery;
 use super::sockets::{Role, StreamSocket};
 use super::stack::Stack;
 use super::time_wait::{Record, Verdict};
@@ -61,23 +61,24 @@ impl<D: EthernetDevice> Stack<D> {
         let Some(connection) = self.connections.get_mut(id) else {
             return;
         };
-        let before = connection.socket().state();
+        let socket = connection.socket();
+        let (before, queued) = (socket.state(), socket.send_queue());
         let mut exchange = Exchange::incoming(&mut self.device, bytes);
         self.interface
             .poll_ingress_single(self.now, &mut exchange, &mut connection.set);
-        connection.note_sent(&mut exchange.sent);
+        connection.note_sent(&mut exchange.sent, self.now);
         self.sockets.set_idle(connection.socket_id, false);
-        let is_bare = segment.sequence_len == 0;
-        if let Some(number) = segment.acknowledgment
-            && connection.recovery.note_acknowledgment(number, is_bare)
-        {
-            for _ in 0..DUPLICATES {
-                let mut exchange = Exchange::incoming(&mut self.device, bytes);
-                self.interface
-                    .poll_ingress_single(self.now, &mut exchange, &mut connection.set);
+        connection.note_window(segment, bytes, self.now);
+        let socket = connection.socket();
+        let after = socket.state();
+        if let Some(number) = segment.acknowledgment {
+            if before != after || socket.send_queue() < queued {
+                connection.recovery.note_acknowledgment(number, self.now);
+            }
+            for block in segment.selective_acknowledgments() {
+                connection.recovery.note_selective_acknowledgment(block, self.now);
             }
         }
-        let after = connection.socket().state();
         if after == tcp::State::TimeWait && before != after {
             connection.final_record = segment.acknowledgment.map(|sequence| Record {
                 sequence,
@@ -180,6 +181,7 @@ impl<D: EthernetDevice> Stack<D> {
             Owner::Program | Owner::Queued(_) => {
                 self.sockets.set_idle(connection.socket_id, false);
                 connection.failure = connection.failure.or(failure);
+                connection.recovery = Recovery::new();
                 self.connections.unmap(id);
             }
             Owner::HalfOpen(listener) => {

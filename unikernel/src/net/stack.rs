@@ -6,7 +6,7 @@
 //! small writes leave as one segment.
 
 use super::address::{AddressConfiguration, Configuration, link_local};
-use super::connection::{Connections, Owner};
+use super::connection::{Connection, Connections, Owner};
 use super::device::EthernetDevice;
 use super::dns::Resolver;
 use super::exchange::{Exchange, Sent};
@@ -29,8 +29,8 @@ const MAX_BATCH_FRAMES: usize = 256;
 const MAX_BURST_SEGMENTS: usize = 64;
 /// When to try again what could not be sent although it was due.
 const RETRY_DELAY: Duration = Duration::from_millis(2);
-/// smoltcp waits at least so long for an acknowledgement (RFC 6298, 2.4).
-const SHORTEST_RETRANSMISSION: Duration = Duration::from_secs(1);
+/// smoltcp waits at most so long for an acknowledgement (RFC 6298, 2.5).
+const LONGEST_RETRANSMISSION: Duration = Duration::from_secs(60);
 /// How long DHCP is waited for.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -265,12 +265,14 @@ impl<D: EthernetDevice> Stack<D> {
             connection.socket_mut().abort();
         }
         let before = connection.update_timeout();
+        connection.recovery.decide(self.now);
         for _ in 0..MAX_BURST_SEGMENTS {
-            let mut exchange = Exchange::outgoing(&mut self.device);
+            let mut exchange = Exchange::outgoing(&mut self.device).without_arrived(connection.recovery.filter());
             self.interface.poll_egress(self.now, &mut exchange, &mut connection.set);
             let mut sent = exchange.sent;
-            connection.note_sent(&mut sent);
-            if connection.has_sent_all(&sent) && connection.alarm.is_within(self.now + SHORTEST_RETRANSMISSION) {
+            connection.note_sent(&mut sent, self.now);
+            let deadline = connection.recovery.deadline();
+            if connection.has_sent_all(&sent) && deadline.is_some_and(|deadline| connection.alarm.is_within(deadline)) {
                 return;
             }
             let Sent {
@@ -281,15 +283,19 @@ impl<D: EthernetDevice> Stack<D> {
             } = sent;
             let due = self.interface.poll_at(self.now, &connection.set);
             let is_silent = due.is_none();
-            let due = match (due, connection.owner) {
-                (due, Owner::Nobody(deadline)) => Some(due.unwrap_or(deadline).min(deadline)),
-                (due, _) => due,
-            };
             if neighbor_missing {
                 self.waiting_for_neighbor.push(id);
             }
-            match due {
+            let end_of_life = match connection.owner {
+                Owner::Nobody(end) => Some(end),
+                _ => None,
+            };
+            match [due, deadline, end_of_life].into_iter().flatten().min() {
                 Some(due) if due <= self.now && frames > 0 && !exhausted => continue,
+                _ if !exhausted && connection.recovery.begins_to_repeat() => {
+                    rewind(&mut self.interface, &mut self.device, self.now, connection);
+                    continue;
+                }
                 Some(due) => {
                     let due = if due <= self.now { self.now + RETRY_DELAY } else { due };
                     self.timers.schedule(&mut connection.alarm, id, due);
@@ -299,6 +305,7 @@ impl<D: EthernetDevice> Stack<D> {
             if is_silent {
                 self.repeat_fin(id);
             }
+            self.probe_window(id);
             return self.after_transmit(id, before);
         }
         self.touch(id);
@@ -370,6 +377,19 @@ impl<D: EthernetDevice> Stack<D> {
         self.random = if self.random == 0 { 1 } else { self.random };
         self.random.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
+}
+
+/// Makes smoltcp send again from the first byte that is not acknowledged, which is what it does when its timer runs out: it is shown
+/// a time at which that is so, on a device without room, so that nothing else comes of it.
+fn rewind<D: EthernetDevice>(interface: &mut Interface, device: &mut D, now: Instant, connection: &mut Connection) {
+    let timeout = connection.socket().timeout();
+    connection.socket_mut().set_timeout(None);
+    interface.poll_egress(
+        now + LONGEST_RETRANSMISSION,
+        &mut Exchange::full(device),
+        &mut connection.set,
+    );
+    connection.socket_mut().set_timeout(timeout);
 }
 
 fn add_default_route(interface: &mut Interface, gateway: IpAddress) {

@@ -130,6 +130,8 @@ mod tests {
             sequence: TcpSeqNumber(sequence),
             sequence_len: 1,
             acknowledgment: None,
+            window: 1000,
+            selective_acknowledgments: [None; 3],
         }
     }
 
