@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 const PORT: u16 = 5000;
+/// More than a card's queue holds, so that its places must have been used again.
+const PINGS: u32 = 600;
 
 /// dnsmasq in the lab: DHCP, DNS and router advertisements. What it logs are lines.
 struct Dnsmasq {
@@ -141,7 +143,7 @@ pub(super) fn ipv6(length: Length) -> Result<String> {
     let _dnsmasq = Dnsmasq::start()?;
     let guest = lab.boot(&peer(256)?, STATIC_ADDRESS)?;
     guest.wait_for("ready")?;
-    let losses = client::ping(SLAAC_ADDRESS, length.choose(100, 2000))?;
+    let losses = client::ping(SLAAC_ADDRESS, length.choose(PINGS, 2000))?;
     let to = SocketAddr::new(SLAAC_ADDRESS.parse()?, PORT);
     let len_bytes = length.choose(5_000_000, 100_000_000);
     let up = client::upload(to, len_bytes)?;
@@ -159,7 +161,7 @@ pub(super) fn datagrams(length: Length) -> Result<String> {
     let lab = Lab::enter()?;
     let guest = lab.boot(&peer(128)?, STATIC_ADDRESS)?;
     guest.wait_for("ready")?;
-    let losses = client::ping(GUEST_V4, length.choose(100, 2000))?;
+    let losses = client::ping(GUEST_V4, length.choose(PINGS, 2000))?;
     let count = length.choose(500, 20_000);
     let began = Instant::now();
     client::echo(SocketAddr::new(GUEST_V4.parse()?, PORT), count)?;
