@@ -8,13 +8,16 @@
 //! functions, sorted by code offset: { u32 code offset, u32 code length, u32 function index, u32 Wasm offset,
 //!                                     u32 name offset, u32 sites offset }      (offsets into the bytes that follow)
 //! names: unsigned LEB128 length, UTF-8 bytes     (a length of 0: no name)
-//! sites of a function: count, then { code offset delta, kind byte, signed Wasm offset delta }
+//! sites of a function: count, then { code offset delta, kind byte, signed Wasm offset deltas }
 //! ```
 //!
 //! Code offsets are relative to [`ModuleDescriptor::text_start`](crate::instance::ModuleDescriptor::text_start); a site's first
 //! code delta is relative to its function's start and its first Wasm delta to the function's Wasm offset. A site is the address
-//! of a trapping instruction (kind: the trap code's number) or the return address of a call (kind 0). Offsets of names and sites
-//! are taken from the end of the function records. Wasm offsets count from the start of the module's file.
+//! of a trapping instruction or the return address of a call. Its kind is the number of the trap code, or 0 for a call; the upper
+//! bits count the inlined calls that lead to it. Each of these has a Wasm offset, the outermost first and relative to that of the
+//! site before; the last offset, relative to the innermost call's, is the instruction's own. Offsets of names and sites are taken
+//! from the end of the function records. Wasm offsets count from the start of the module's file, so each tells its function; one
+//! that was inlined wherever it is called has a record with a code length of 0.
 
 use crate::leb128::{read_signed, read_unsigned, write_signed, write_unsigned};
 use crate::trap_code::TrapCode;
@@ -27,6 +30,20 @@ pub const NO_FUNCTION: u32 = u32::MAX;
 const HEADER_LEN_BYTES: usize = 4;
 const RECORD_LEN_BYTES: usize = 24;
 const CALL_KIND: u8 = 0;
+/// Bits of a site's kind that hold the trap code.
+const TRAP_BITS: u32 = 5;
+
+/// The most inlined calls that may lead to a site.
+pub const MAX_INLINED_CALLS: usize = (u8::MAX >> TRAP_BITS) as usize;
+
+/// Where an instruction comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Offset of the Wasm instruction in the module's file, in bytes.
+    pub wasm_offset: u32,
+    /// The inlined call that led to it, by its position in [`FunctionSites::inlined_calls`].
+    pub inlined_call: Option<u32>,
+}
 
 /// What is known about one code address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +52,8 @@ pub struct Site {
     pub code_offset: u32,
     /// The trap code, or `None` for the return address of a call.
     pub trap: Option<TrapCode>,
-    /// Offset of the Wasm instruction in the module's file, in bytes.
-    pub wasm_offset: u32,
+    /// Where the instruction comes from.
+    pub origin: Origin,
 }
 
 /// One function to encode. Its sites are sorted by code offset.
@@ -54,6 +71,8 @@ pub struct FunctionSites<'a> {
     pub name: &'a str,
     /// Sites.
     pub sites: &'a [Site],
+    /// The calls inlined into the function. One that led to another comes before it.
+    pub inlined_calls: &'a [Origin],
 }
 
 /// Encodes the table. `functions` are sorted by code offset.
@@ -87,11 +106,26 @@ fn write_sites(out: &mut Vec<u8>, function: &FunctionSites<'_>) {
     let mut code_offset = 0;
     let mut wasm_offset = function.wasm_offset;
     for site in function.sites {
+        let mut wasm_offsets = Vec::with_capacity(1);
+        let mut origin = Some(site.origin);
+        while let Some(Origin {
+            wasm_offset,
+            inlined_call,
+        }) = origin
+        {
+            wasm_offsets.push(wasm_offset);
+            origin = inlined_call.map(|call| function.inlined_calls[call as usize]);
+        }
         write_unsigned(out, u64::from(site.code_offset - code_offset));
-        out.push(site.trap.map_or(CALL_KIND, |trap| trap as u8));
-        write_signed(out, i64::from(site.wasm_offset) - i64::from(wasm_offset));
+        let depth = wasm_offsets.len() as u8 - 1;
+        out.push(site.trap.map_or(CALL_KIND, |trap| trap as u8) | depth << TRAP_BITS);
+        let mut before = wasm_offset;
+        for &offset in wasm_offsets.iter().rev() {
+            write_signed(out, i64::from(offset) - i64::from(before));
+            before = offset;
+        }
         code_offset = site.code_offset;
-        wasm_offset = site.wasm_offset;
+        wasm_offset = wasm_offsets[usize::from(depth)];
     }
 }
 
@@ -107,6 +141,23 @@ pub struct Function<'a> {
     /// Name; empty if the module gives none.
     pub name: &'a str,
     sites: &'a [u8],
+}
+
+/// A site found in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundSite {
+    /// The trap code, or `None` for the return address of a call.
+    pub trap: Option<TrapCode>,
+    /// Those of the inlined calls, outermost first, and of the instruction.
+    wasm_offsets: [u32; MAX_INLINED_CALLS + 1],
+    inlined_calls: usize,
+}
+
+impl FoundSite {
+    /// Returns the Wasm offsets of the instruction and of the inlined calls that led to it, innermost first.
+    pub fn wasm_offsets(&self) -> impl Iterator<Item = u32> + '_ {
+        self.wasm_offsets.iter().take(self.inlined_calls + 1).rev().copied()
+    }
 }
 
 /// A view of an encoded table. Every lookup tolerates damaged bytes: it finds nothing.
@@ -142,13 +193,30 @@ impl<'a> TrapTable<'a> {
         if code_offset - start >= self.record_word(record, 1)? {
             return None;
         }
+        self.function(record)
+    }
+
+    /// Finds the function whose body contains a Wasm offset that a site has.
+    pub fn find_function_at(&self, wasm_offset: u32) -> Option<Function<'a>> {
+        let mut found = None;
+        for record in 0..self.function_count() {
+            // Functions of the module come first, in its order.
+            if self.record_word(record, 2)? == NO_FUNCTION || self.record_word(record, 3)? > wasm_offset {
+                break;
+            }
+            found = Some(record);
+        }
+        self.function(found?)
+    }
+
+    fn function(&self, record: usize) -> Option<Function<'a>> {
         let tail = self
             .bytes
             .get(HEADER_LEN_BYTES + self.function_count() * RECORD_LEN_BYTES..)?;
         let mut name = tail.get(self.record_word(record, 4)? as usize..)?;
         let name_len_bytes = read_unsigned(&mut name)? as usize;
         Some(Function {
-            code_offset: start,
+            code_offset: self.record_word(record, 0)?,
             function_index: self.record_word(record, 2)?,
             wasm_offset: self.record_word(record, 3)?,
             name: core::str::from_utf8(name.get(..name_len_bytes)?).ok()?,
@@ -163,32 +231,38 @@ impl<'a> TrapTable<'a> {
 
 impl Function<'_> {
     /// Finds the trapping instruction at exactly that code offset from the start of the text.
-    pub fn find_trap(&self, code_offset: u32) -> Option<Site> {
-        self.find_site(code_offset, |site| site.trap.is_some())
+    pub fn find_trap(&self, code_offset: u32) -> Option<FoundSite> {
+        self.find_site(code_offset, true)
     }
 
     /// Finds the call that returns to exactly that code offset from the start of the text. A trapping instruction may be
     /// there as well.
-    pub fn find_call(&self, code_offset: u32) -> Option<Site> {
-        self.find_site(code_offset, |site| site.trap.is_none())
+    pub fn find_call(&self, code_offset: u32) -> Option<FoundSite> {
+        self.find_site(code_offset, false)
     }
 
-    fn find_site(&self, code_offset: u32, is_wanted: impl Fn(&Site) -> bool) -> Option<Site> {
+    fn find_site(&self, code_offset: u32, is_trap: bool) -> Option<FoundSite> {
         let target = code_offset.checked_sub(self.code_offset)?;
         let mut bytes = self.sites;
         let count = read_unsigned(&mut bytes)?;
-        let (mut code_offset, mut wasm_offset) = (0u32, i64::from(self.wasm_offset));
+        let mut code_offset = 0u32;
+        let mut site = FoundSite {
+            trap: None,
+            wasm_offsets: [self.wasm_offset; MAX_INLINED_CALLS + 1],
+            inlined_calls: 0,
+        };
         for _ in 0..count {
             code_offset = code_offset.checked_add(u32::try_from(read_unsigned(&mut bytes)?).ok()?)?;
             let (&kind, rest) = bytes.split_first()?;
             bytes = rest;
-            wasm_offset = wasm_offset.checked_add(read_signed(&mut bytes)?)?;
-            let site = Site {
-                code_offset,
-                trap: TrapCode::from_number(kind),
-                wasm_offset: u32::try_from(wasm_offset).ok()?,
-            };
-            if code_offset == target && is_wanted(&site) {
+            site.trap = TrapCode::from_number(kind & ((1 << TRAP_BITS) - 1));
+            site.inlined_calls = usize::from(kind >> TRAP_BITS);
+            let mut wasm_offset = i64::from(site.wasm_offsets[0]);
+            for slot in site.wasm_offsets.iter_mut().take(site.inlined_calls + 1) {
+                wasm_offset = wasm_offset.checked_add(read_signed(&mut bytes)?)?;
+                *slot = u32::try_from(wasm_offset).ok()?;
+            }
+            if code_offset == target && site.trap.is_some() == is_trap {
                 return Some(site);
             }
             if code_offset > target {
@@ -209,42 +283,58 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn site(code_offset: u32, trap: Option<TrapCode>, wasm_offset: u32, inlined_call: Option<u32>) -> Site {
+        Site {
+            code_offset,
+            trap,
+            origin: Origin {
+                wasm_offset,
+                inlined_call,
+            },
+        }
+    }
+
+    fn function<'a>(code: core::ops::Range<u32>, index: u32, wasm_offset: u32, sites: &'a [Site]) -> FunctionSites<'a> {
+        FunctionSites {
+            code_offset: code.start,
+            code_len_bytes: code.end - code.start,
+            function_index: index,
+            wasm_offset,
+            name: "",
+            sites,
+            inlined_calls: &[],
+        }
+    }
+
     fn table() -> Vec<u8> {
         let first = [
-            Site {
-                code_offset: 4,
-                trap: Some(TrapCode::MemoryOutOfBounds),
-                wasm_offset: 60,
-            },
-            Site {
-                code_offset: 9,
-                trap: None,
-                wasm_offset: 55,
-            },
+            site(4, Some(TrapCode::MemoryOutOfBounds), 60, None),
+            site(9, None, 55, None),
+            site(11, Some(TrapCode::Unreachable), 5_000_001, Some(1)),
+            site(15, None, 56, None),
         ];
-        let second = [Site {
-            code_offset: 0,
-            trap: Some(TrapCode::Unreachable),
-            wasm_offset: 5_000_000,
-        }];
+        let inlined_calls = [(57, None), (75, Some(0))].map(|(wasm_offset, inlined_call)| Origin {
+            wasm_offset,
+            inlined_call,
+        });
+        let second = [site(0, Some(TrapCode::Unreachable), 5_000_000, None)];
         encode(&[
             FunctionSites {
-                code_offset: 0,
-                code_len_bytes: 16,
-                function_index: 3,
-                wasm_offset: 50,
                 name: "first",
-                sites: &first,
+                inlined_calls: &inlined_calls,
+                ..function(0..16, 3, 50, &first)
             },
             FunctionSites {
-                code_offset: 32,
-                code_len_bytes: 2,
-                function_index: 4,
-                wasm_offset: 70,
-                name: "",
-                sites: &second,
+                name: "inlined",
+                ..function(16..16, 4, 70, &[])
             },
+            function(32..34, 5, 4_999_990, &second),
+            function(34..36, NO_FUNCTION, 0, &[]),
         ])
+    }
+
+    fn offsets(site: Option<FoundSite>) -> Vec<u32> {
+        site.unwrap().wasm_offsets().collect()
     }
 
     #[test]
@@ -254,42 +344,36 @@ mod tests {
         let first = table.find_function(9).unwrap();
         assert_eq!((first.name, first.function_index), ("first", 3));
         assert_eq!(first.find_trap(4).unwrap().trap, Some(TrapCode::MemoryOutOfBounds));
-        assert_eq!(
-            first.find_call(9),
-            Some(Site {
-                code_offset: 9,
-                trap: None,
-                wasm_offset: 55
-            })
-        );
+        assert_eq!(offsets(first.find_trap(4)), [60]);
+        assert_eq!(offsets(first.find_call(9)), [55]);
+        assert_eq!(offsets(first.find_call(15)), [56]);
         assert_eq!((first.find_trap(5), first.find_call(4)), (None, None));
         let second = table.find_function(33).unwrap();
-        assert_eq!(
-            (second.name, second.find_trap(32).unwrap().wasm_offset),
-            ("", 5_000_000)
-        );
+        assert_eq!(second.name, "");
+        assert_eq!(offsets(second.find_trap(32)), [5_000_000]);
+    }
+
+    #[test]
+    fn inlined_calls_are_found_with_their_functions() {
+        let bytes = table();
+        let table = TrapTable::new(&bytes);
+        let site = table.find_function(11).unwrap().find_trap(11);
+        assert_eq!(offsets(site), [5_000_001, 75, 57]);
+        let functions = site.unwrap();
+        let functions = functions
+            .wasm_offsets()
+            .map(|offset| table.find_function_at(offset).unwrap().function_index);
+        assert_eq!(functions.collect::<Vec<_>>(), [5, 4, 3]);
+        assert_eq!(table.find_function_at(49), None);
     }
 
     #[test]
     fn a_trap_right_behind_a_call_is_told_from_it() {
-        let sites = [None, Some(TrapCode::Unreachable)].map(|trap| Site {
-            code_offset: 5,
-            trap,
-            wasm_offset: 7,
-        });
-        let bytes = encode(&[FunctionSites {
-            code_offset: 0,
-            code_len_bytes: 7,
-            function_index: 0,
-            wasm_offset: 0,
-            name: "",
-            sites: &sites,
-        }]);
+        let sites = [site(5, None, 7, None), site(5, Some(TrapCode::Unreachable), 8, None)];
+        let bytes = encode(&[function(0..7, 0, 0, &sites)]);
         let function = TrapTable::new(&bytes).find_function(5).unwrap();
-        assert_eq!(
-            (function.find_call(5), function.find_trap(5)),
-            (Some(sites[0]), Some(sites[1]))
-        );
+        assert_eq!(offsets(function.find_call(5)), [7]);
+        assert_eq!(offsets(function.find_trap(5)), [8]);
     }
 
     #[test]
@@ -297,13 +381,20 @@ mod tests {
         let bytes = table();
         let table = TrapTable::new(&bytes);
         assert_eq!(table.find_function(16), None);
-        assert_eq!(table.find_function(34), None);
+        assert_eq!(table.find_function(36), None);
+    }
+
+    #[test]
+    fn every_trap_code_fits_its_bits() {
+        assert!(TrapCode::ALL.iter().all(|&code| (code as u8) < 1 << TRAP_BITS));
     }
 
     proptest! {
         #[test]
         fn damaged_tables_do_not_panic(bytes: Vec<u8>, code_offset: u32) {
-            if let Some(function) = TrapTable::new(&bytes).find_function(code_offset) {
+            let table = TrapTable::new(&bytes);
+            let _ = table.find_function_at(code_offset);
+            if let Some(function) = table.find_function(code_offset) {
                 let _ = (function.find_trap(code_offset), function.find_call(code_offset));
             }
         }

@@ -97,9 +97,12 @@ impl CodeMap {
             .trap
     }
 
-    /// Returns the frame of a backtrace that an address stands for.
-    pub fn frame(&self, address: u64, is_innermost: bool) -> Option<Frame<'_>> {
-        let code = self.find(address)?;
-        Frame::find(&TrapTable::new(&code.trap_table), code.offset(address)?, is_innermost)
+    /// Takes the frames of a backtrace that an address stands for, innermost first.
+    pub fn frames<'a>(&'a self, address: u64, is_innermost: bool, take: &mut dyn FnMut(Frame<'a>)) {
+        if let Some(code) = self.find(address)
+            && let Some(offset) = code.offset(address)
+        {
+            Frame::find(&TrapTable::new(&code.trap_table), offset, is_innermost, take);
+        }
     }
 }

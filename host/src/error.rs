@@ -102,17 +102,19 @@ pub struct Trap {
 impl Trap {
     /// Looks up what the addresses of a trap mean.
     pub fn new(raw: &RawTrap, runtime: &Runtime) -> Trap {
-        let frame = |(position, &address): (usize, &u64)| {
-            let frame = runtime.code_map.frame(address, position == 0)?;
-            Some(Frame {
-                function_index: frame.function_index,
-                name: frame.name.to_owned(),
-                wasm_offset: frame.wasm_offset,
-            })
-        };
+        let mut frames = Vec::new();
+        for (position, &address) in raw.addresses().iter().enumerate() {
+            runtime.code_map.frames(address, position == 0, &mut |frame| {
+                frames.push(Frame {
+                    function_index: frame.function_index,
+                    name: frame.name.to_owned(),
+                    wasm_offset: frame.wasm_offset,
+                });
+            });
+        }
         Trap {
             code: raw.code,
-            frames: raw.addresses().iter().enumerate().filter_map(frame).collect(),
+            frames,
             memory_fault: raw.fault_address.and_then(|address| runtime.memory_fault(address)),
         }
     }
@@ -120,12 +122,16 @@ impl Trap {
     /// Returns the report that a user reads, in the words of the guest.
     pub fn report(&self) -> String {
         let mut text = String::new();
-        let frames = self.frames.iter().map(|frame| trap_report::Frame {
-            wasm_offset: frame.wasm_offset,
-            name: &frame.name,
-            function_index: frame.function_index,
-        });
-        write_trap_report(&mut text, self.code, self.memory_fault, frames).expect("a string takes everything");
+        write_trap_report(&mut text, self.code, self.memory_fault, |take| {
+            for frame in &self.frames {
+                take(trap_report::Frame {
+                    wasm_offset: frame.wasm_offset,
+                    name: &frame.name,
+                    function_index: frame.function_index,
+                });
+            }
+        })
+        .expect("a string takes everything");
         text
     }
 }

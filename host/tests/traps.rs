@@ -95,6 +95,42 @@ fn the_backtrace_names_callers_outwards() {
     );
 }
 
+/// Small functions in one another, one of them with a handler around its call.
+const NESTED: &str = r#"(module (memory 1) (tag $tag (param i32))
+     (func $load (param i32) (result i32) (i32.load (local.get 0)))
+     (func $middle (param i32) (result i32) (i32.add (call $load (local.get 0)) (call $load (i32.const -1))))
+     (func $throw (param i32) (throw $tag (local.get 0)))
+     (func $maybe (param i32) (if (local.get 0) (then (call $throw (local.get 0)))))
+     (func (export "catch") (param i32) (result i32)
+       (block $caught (result i32)
+         (try_table (catch $tag $caught) (call $maybe (local.get 0)))
+         (i32.const 7)))
+     (func $outer (export "outer") (param i32) (result i32) (call $middle (local.get 0)))
+     (func (export "uncaught") (param i32) (call $maybe (local.get 0))))"#;
+
+#[test]
+fn inlined_calls_are_frames_of_their_own() {
+    let (mut store, instance) = instantiate(NESTED);
+    let mut frames = |name, argument| {
+        let trap = trap(store.call(instance, name, &[argument]));
+        let frames = trap.frames.iter();
+        let frames: Vec<String> = frames
+            .map(|frame| format!("{} {}", frame.name, frame.wasm_offset))
+            .collect();
+        frames.join(", ")
+    };
+    assert_eq!(frames("outer", 0x10000), "load 77, middle 85, outer 135");
+    assert_eq!(frames("outer", 0), "load 77, middle 89, outer 135");
+    assert_eq!(frames("uncaught", 1), "throw 97, maybe 108, uncaught 142");
+}
+
+#[test]
+fn exceptions_of_inlined_functions_are_caught_around_the_call() {
+    let (mut store, instance) = instantiate(NESTED);
+    assert_eq!(store.call(instance, "catch", &[0]).unwrap(), [7]);
+    assert_eq!(store.call(instance, "catch", &[42]).unwrap(), [42]);
+}
+
 #[test]
 fn instances_share_what_they_import() {
     let mut store = Store::new(StoreOptions::default()).unwrap();

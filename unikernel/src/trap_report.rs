@@ -11,7 +11,7 @@
 //! Offsets count from the start of the module's file. Read first: [`write_trap_report`].
 
 use abi::trap_code::TrapCode;
-use abi::trap_table::{NO_FUNCTION, TrapTable};
+use abi::trap_table::{Function, NO_FUNCTION, TrapTable};
 use core::fmt::{self, Write};
 
 /// How many frames are printed.
@@ -38,35 +38,50 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Looks up a code offset from the start of a module's code: of the trapping instruction for the innermost frame, else of
-    /// the instruction behind a call. Code that the compiler made, for no function of the module, is no frame.
-    pub fn find(table: &TrapTable<'a>, code_offset: u32, is_innermost: bool) -> Option<Frame<'a>> {
-        let function = table
-            .find_function(code_offset)
-            .filter(|function| function.function_index != NO_FUNCTION)?;
+    /// Looks up a code offset from the start of a module's code: of the trapping instruction for the innermost frames, else of
+    /// the instruction behind a call. Takes the frames, innermost first: there are several where calls were inlined, and none in
+    /// code that the compiler made, for no function of the module.
+    pub fn find(table: &TrapTable<'a>, code_offset: u32, is_innermost: bool, take: &mut dyn FnMut(Frame<'a>)) {
+        let Some(function) = table.find_function(code_offset) else {
+            return;
+        };
+        if function.function_index == NO_FUNCTION {
+            return;
+        }
         let trap = if is_innermost {
             function.find_trap(code_offset)
         } else {
             None
         };
-        let site = trap.or_else(|| function.find_call(code_offset));
-        Some(Frame {
-            wasm_offset: site.map_or(function.wasm_offset, |site| site.wasm_offset),
-            name: function.name,
-            function_index: function.function_index,
-        })
+        let mut take_in = |function: Option<Function<'a>>, wasm_offset| {
+            if let Some(function) = function {
+                take(Frame {
+                    wasm_offset,
+                    name: function.name,
+                    function_index: function.function_index,
+                });
+            }
+        };
+        match trap.or_else(|| function.find_call(code_offset)) {
+            None => take_in(Some(function), function.wasm_offset),
+            Some(site) => {
+                for wasm_offset in site.wasm_offsets() {
+                    take_in(table.find_function_at(wasm_offset), wasm_offset);
+                }
+            }
+        }
     }
 }
 
-/// Writes the report. `frames` are the innermost first.
+/// Writes the report. `walk` is given what takes the frames, innermost first.
 ///
 /// # Errors
 /// Those of `output`.
 pub fn write_trap_report<'a>(
-    output: &mut impl Write,
+    output: &mut dyn Write,
     code: TrapCode,
     fault: Option<MemoryFault>,
-    frames: impl Iterator<Item = Frame<'a>>,
+    walk: impl FnOnce(&mut dyn FnMut(Frame<'a>)),
 ) -> fmt::Result {
     writeln!(output, "error: wasm trap: {}", code.message())?;
     if let Some(MemoryFault { offset, length_bytes }) = fault.filter(|_| code == TrapCode::MemoryOutOfBounds) {
@@ -77,19 +92,21 @@ pub fn write_trap_report<'a>(
     }
     writeln!(output, "wasm backtrace:")?;
     let mut frame_count = 0;
-    for frame in frames {
-        if frame_count < FRAME_LIMIT {
-            write_frame(output, frame_count, frame)?;
+    let mut result = Ok(());
+    walk(&mut |frame| {
+        if frame_count < FRAME_LIMIT && result.is_ok() {
+            result = write_frame(output, frame_count, frame);
         }
         frame_count += 1;
-    }
+    });
+    result?;
     if frame_count > FRAME_LIMIT {
         writeln!(output, "    ... {} more", frame_count - FRAME_LIMIT)?;
     }
     Ok(())
 }
 
-fn write_frame(output: &mut impl Write, number: usize, frame: Frame<'_>) -> fmt::Result {
+fn write_frame(output: &mut dyn Write, number: usize, frame: Frame<'_>) -> fmt::Result {
     let Frame {
         wasm_offset,
         name,
@@ -118,7 +135,10 @@ mod tests {
             length_bytes: 0x10000,
         };
         let mut text = String::new();
-        write_trap_report(&mut text, code, Some(fault), core::iter::repeat_n(frame, frame_count)).unwrap();
+        write_trap_report(&mut text, code, Some(fault), |take| {
+            (0..frame_count).for_each(|_| take(frame))
+        })
+        .unwrap();
         text
     }
 

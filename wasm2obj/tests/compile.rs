@@ -1,6 +1,6 @@
 //! What `compile` promises to its callers: equal bytes for equal input, dropped dead code, and an error for every bad input.
 
-use wasm2obj::{CompileOptions, ErrorKind, ImportProblem, ItemKind, ObjectFile, compile, parse_text};
+use wasm2obj::{CompileOptions, ErrorKind, ImportProblem, ItemKind, ObjectFile, OptLevel, compile, parse_text};
 
 fn compile_text(text: &str) -> wasm2obj::Result<ObjectFile> {
     compile(
@@ -50,6 +50,40 @@ fn equal_input_gives_equal_bytes() {
 #[test]
 fn unreachable_functions_are_left_out() {
     assert_eq!(compile_text(VARIED).unwrap().function_count, 3);
+}
+
+/// A chain of small functions, a recursive one and a large one around them.
+const SMALL_FUNCTIONS: &str = r#"
+    (module
+        (func $add (param i32) (result i32) (i32.add (local.get 0) (i32.const 1)))
+        (func $twice (param i32) (result i32) (call $add (call $add (local.get 0))))
+        (func $sum (param i32) (result i32)
+            (if (result i32) (local.get 0)
+                (then (i32.add (local.get 0) (call $sum (i32.sub (local.get 0) (i32.const 1)))))
+                (else (i32.const 0))))
+        (func (export "run") (param i32) (result i32) (i32.mul (call $twice (local.get 0)) (call $sum (local.get 0)))))"#;
+
+#[test]
+fn functions_that_are_inlined_wherever_they_are_called_are_left_out() {
+    assert_eq!(compile_text(SMALL_FUNCTIONS).unwrap().function_count, 2);
+    let options = CompileOptions {
+        opt_level: OptLevel::None,
+        ..CompileOptions::default()
+    };
+    let unoptimised = compile(&parse_text(SMALL_FUNCTIONS).unwrap(), &options).unwrap();
+    assert_eq!(unoptimised.function_count, 4);
+}
+
+#[test]
+fn the_number_of_threads_does_not_matter() {
+    let wasm = std::fs::read(fixtures::path("compute/sort.wasm")).unwrap();
+    let with_threads = |count| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(count).build().unwrap();
+        pool.install(|| compile(&wasm, &CompileOptions::default()))
+            .unwrap()
+            .bytes
+    };
+    assert_eq!(with_threads(1), with_threads(7));
 }
 
 #[test]

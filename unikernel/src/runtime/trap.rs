@@ -76,15 +76,20 @@ fn trap_code_at(instruction: u64) -> Option<TrapCode> {
     module::trap_table().find_function(offset)?.find_trap(offset)?.trap
 }
 
-fn write_report(output: &mut impl Write, code: TrapCode, fault: &Fault, stack: Stack) -> fmt::Result {
+fn write_report(output: &mut dyn Write, code: TrapCode, fault: &Fault, stack: Stack) -> fmt::Result {
     let memory_fault = fault.accessed.and_then(linear_memory::find_window);
     let memory_fault = memory_fault.map(|(length_bytes, offset)| MemoryFault { offset, length_bytes });
     let table = module::trap_table();
-    let innermost = module::code_offset(fault.instruction).and_then(|offset| Frame::find(&table, offset, true));
-    let callers = Backtrace::new(stack, fault)
-        .filter_map(module::code_offset)
-        .filter_map(|offset| Frame::find(&table, offset, false));
-    write_trap_report(output, code, memory_fault, innermost.into_iter().chain(callers))
+    write_trap_report(output, code, memory_fault, |take| {
+        if let Some(offset) = module::code_offset(fault.instruction) {
+            Frame::find(&table, offset, true, take);
+        }
+        for return_address in Backtrace::new(stack, fault) {
+            if let Some(offset) = module::code_offset(return_address) {
+                Frame::find(&table, offset, false, take);
+            }
+        }
+    })
 }
 
 /// Recognizes the function that stands in for an import which nothing defines: the linker makes it of one trapping instruction

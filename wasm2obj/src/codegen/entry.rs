@@ -59,7 +59,7 @@ pub(super) fn compile_initialize(
     }
     translator.builder_mut().ins().return_(&[]);
     translator.finish();
-    worker.compile(crate::module::FuncIndex::new(0), 0).map(Some)
+    worker.compile(crate::module::FuncIndex::new(0)).map(Some)
 }
 
 fn fill_table(translator: &mut FunctionTranslator<'_, '_>, table: TableIndex, initial: &ConstExpr) {

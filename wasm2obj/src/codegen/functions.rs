@@ -1,6 +1,9 @@
 //! Compiles functions in parallel: each thread translates a body and runs Cranelift on it, with memory of its own that it
 //! reuses. The results come back in the module's order, so the object does not depend on the number of threads.
+//!
+//! A function that may be inlined is compiled only once code that refers to it has been: often there is none.
 
+use super::inlining::{self, Callees, Origins};
 use super::isa::Generators;
 use super::listing;
 use crate::error::{Error, ErrorKind, Result};
@@ -8,12 +11,14 @@ use crate::module::{DefinedFuncIndex, FuncIndex, TagIndex, index};
 use crate::options::Emit;
 use crate::translate::{Environment, Symbol, translate_function};
 use abi::trap_code::TrapCode;
-use abi::trap_table::Site;
+use abi::trap_table::{Origin, Site};
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{self, ExternalName, LibCall};
+use cranelift_codegen::ir::{self, ExternalName, LibCall, SourceLoc};
 use cranelift_codegen::isa::TargetIsa;
+use cranelift_codegen::settings::OptLevel;
 use cranelift_codegen::{CompiledCode, Context, FinalizedMachExceptionHandler, FinalizedRelocTarget};
+use cranelift_entity::PrimaryMap;
 use cranelift_frontend::FunctionBuilderContext;
 use rayon::prelude::*;
 
@@ -28,6 +33,8 @@ pub(super) struct CompiledFunction {
     pub relocations: Vec<Relocation>,
     /// Trapping instructions and return addresses, by code offset.
     pub sites: Vec<Site>,
+    /// Calls inlined into it, as in [`abi::trap_table::FunctionSites`].
+    pub inlined_calls: Vec<Origin>,
     /// Calls that have handlers, by code offset.
     pub handler_sites: Vec<HandlerSite>,
     /// The listing that [`Emit`] asks for, or nothing.
@@ -77,31 +84,56 @@ pub(super) struct Worker<'a> {
     pub builder_context: FunctionBuilderContext,
 }
 
-/// Compiles the bodies of all live functions, in the module's order.
+/// Compiles the bodies of the functions that code or data refers to.
 pub(super) fn compile_all(
     environment: &Environment<'_>,
     generators: &Generators,
     emit: Emit,
-) -> Result<Vec<(DefinedFuncIndex, CompiledFunction)>> {
-    let module = environment.module;
-    let live = &environment.usage.live_functions;
-    let bodies: Vec<DefinedFuncIndex> = module
-        .bodies
-        .keys()
-        .filter(|&body| live.contains(module.function_of_body(body)))
-        .collect();
-    let compiled: Vec<Result<CompiledFunction>> = bodies
-        .par_iter()
-        .map_init(
-            || Worker::new(generators, emit),
-            |worker, &body| worker.compile_body(environment, body),
-        )
-        .collect();
-    bodies
-        .into_iter()
-        .zip(compiled)
-        .map(|(body, compiled)| Ok((body, compiled?)))
-        .collect()
+) -> Result<PrimaryMap<DefinedFuncIndex, Option<CompiledFunction>>> {
+    let (module, usage) = (environment.module, environment.usage);
+    let callees = match generators.usual().flags().opt_level() {
+        OptLevel::None => Callees::default(),
+        OptLevel::Speed | OptLevel::SpeedAndSize => Callees::translate(environment)?,
+    };
+    let is_needed = |&body: &DefinedFuncIndex| {
+        let function = module.function_of_body(body);
+        let may_be_inlined = callees.code(function).is_some() && !usage.referenced_functions.contains(function);
+        usage.live_functions.contains(function) && !may_be_inlined
+    };
+    let mut pending: Vec<DefinedFuncIndex> = module.bodies.keys().filter(is_needed).collect();
+    let mut functions: PrimaryMap<_, _> = module.bodies.keys().map(|_| None).collect();
+    while !pending.is_empty() {
+        let compiled: Vec<Result<CompiledFunction>> = pending
+            .par_iter()
+            .map_init(
+                || Worker::new(generators, emit),
+                |worker, &body| worker.compile_body(environment, &callees, body),
+            )
+            .collect();
+        let mut called = Vec::new();
+        for (body, compiled) in pending.into_iter().zip(compiled) {
+            let compiled = compiled?;
+            called.extend(compiled.callees().filter_map(|callee| module.defined_function(callee)));
+            functions[body] = Some(compiled);
+        }
+        called.retain(|&body| functions[body].is_none());
+        called.sort_unstable();
+        called.dedup();
+        pending = called;
+    }
+    Ok(functions)
+}
+
+impl CompiledFunction {
+    /// Returns the functions that the code calls by name.
+    fn callees(&self) -> impl Iterator<Item = FuncIndex> {
+        self.relocations
+            .iter()
+            .filter_map(|relocation| match relocation.target {
+                RelocationTarget::Symbol(Symbol::Function(function)) => Some(function),
+                _ => None,
+            })
+    }
 }
 
 impl<'a> Worker<'a> {
@@ -114,10 +146,37 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn compile_body(&mut self, environment: &Environment<'_>, body: DefinedFuncIndex) -> Result<CompiledFunction> {
+    fn compile_body(
+        &mut self,
+        environment: &Environment<'_>,
+        callees: &Callees,
+        body: DefinedFuncIndex,
+    ) -> Result<CompiledFunction> {
         let function = environment.module.function_of_body(body);
-        let bytes = &environment.module.bodies[body];
         self.context.clear();
+        self.translate(environment, callees, body)?;
+        let clif = (self.emit == Emit::Clif).then(|| listing::clif(environment.module, function, &self.context.func));
+        let mut origins = Origins::new(environment.module.bodies[body].range());
+        inlining::inline(&mut self.context, function, callees, &mut origins)
+            .map_err(|error| code_error(function, origins.body_start(), error))?;
+        let isa = self.generators.for_function(&self.context.func);
+        let mut compiled = self.compile_with(isa, function, origins)?;
+        if let Some(clif) = clif {
+            compiled.listing = clif;
+        } else if !compiled.listing.is_empty() {
+            let code = &compiled.listing;
+            compiled.listing = listing::assembly(environment.module, function, &self.context.func, code);
+        }
+        Ok(compiled)
+    }
+
+    fn translate(&mut self, environment: &Environment<'_>, callees: &Callees, body: DefinedFuncIndex) -> Result<()> {
+        let function = environment.module.function_of_body(body);
+        if let Some(code) = callees.code(function) {
+            self.context.func.clone_from(code);
+            return Ok(());
+        }
+        let bytes = &environment.module.bodies[body];
         let result = translate_function(
             environment,
             function,
@@ -128,30 +187,20 @@ impl<'a> Worker<'a> {
         if result.is_err() {
             // An abandoned function leaves its state behind, and the thread goes on to another.
             self.builder_context = FunctionBuilderContext::new();
-            result?;
         }
-        let clif = (self.emit == Emit::Clif).then(|| listing::clif(environment.module, function, &self.context.func));
-        let isa = self.generators.for_function(&self.context.func);
-        let mut compiled = self.compile_with(isa, function, bytes.range().start)?;
-        if let Some(clif) = clif {
-            compiled.listing = clif;
-        } else if !compiled.listing.is_empty() {
-            let code = &compiled.listing;
-            compiled.listing = listing::assembly(environment.module, function, &self.context.func, code);
-        }
-        Ok(compiled)
+        result
     }
 
-    /// Compiles the function in `context`. `function` and `wasm_offset` serve messages.
-    pub fn compile(&mut self, function: FuncIndex, wasm_offset: u64) -> Result<CompiledFunction> {
-        self.compile_with(self.generators.usual(), function, wasm_offset)
+    /// Compiles the function in `context`, which is none of the module's. `function` serves messages.
+    pub fn compile(&mut self, function: FuncIndex) -> Result<CompiledFunction> {
+        self.compile_with(self.generators.usual(), function, Origins::new(0..0))
     }
 
-    fn compile_with(&mut self, isa: &dyn TargetIsa, function: FuncIndex, wasm_offset: u64) -> Result<CompiledFunction> {
+    fn compile_with(&mut self, isa: &dyn TargetIsa, function: FuncIndex, origins: Origins) -> Result<CompiledFunction> {
         self.context.set_disasm(self.emit == Emit::Assembly);
         let result = self.context.compile(isa, &mut ControlPlane::default()).map(|_| ());
         if let Err(error) = result {
-            return Err(code_error(function, wasm_offset, error.inner));
+            return Err(code_error(function, origins.body_start(), error.inner));
         }
         let compiled = self
             .context
@@ -161,7 +210,8 @@ impl<'a> Worker<'a> {
             code: compiled.code_buffer().to_vec(),
             alignment: u64::from(compiled.buffer.alignment),
             relocations: relocations(compiled, &self.context.func),
-            sites: sites(compiled, wasm_offset as u32),
+            sites: sites(compiled, &origins),
+            inlined_calls: origins.inlined_calls,
             handler_sites: handler_sites(compiled),
             listing: compiled.vcode.clone().unwrap_or_default(),
         })
@@ -208,7 +258,7 @@ fn relocations(compiled: &CompiledCode, function: &ir::Function) -> Vec<Relocati
 }
 
 /// Merges traps and return addresses with the source locations that cover them. All three come sorted.
-fn sites(compiled: &CompiledCode, function_wasm_offset: u32) -> Vec<Site> {
+fn sites(compiled: &CompiledCode, origins: &Origins) -> Vec<Site> {
     let traps = compiled
         .buffer
         .traps()
@@ -230,14 +280,10 @@ fn sites(compiled: &CompiledCode, function_wasm_offset: u32) -> Vec<Site> {
                 position += 1;
             }
             let location = locations.get(position).filter(|location| location.start <= covered);
-            let wasm_offset = match location {
-                Some(location) if !location.loc.is_default() => location.loc.bits(),
-                _ => function_wasm_offset,
-            };
             Site {
                 code_offset,
                 trap,
-                wasm_offset,
+                origin: origins.find(location.map_or(SourceLoc::default(), |location| location.loc)),
             }
         })
         .collect()

@@ -8,6 +8,7 @@ mod entry;
 mod exports;
 mod functions;
 mod globals;
+mod inlining;
 mod instantiation;
 mod isa;
 mod linear_memory;
@@ -57,20 +58,26 @@ pub(crate) fn compile_module(module: &Module<'_>, usage: &Usage, options: &Compi
         seen_functions: 0,
     };
     let mut summary = ObjectFile {
-        function_count: compiled.len(),
+        function_count: compiled.values().flatten().count(),
         ..ObjectFile::default()
     };
     for (body, function) in compiled {
         let index = module.function_of_body(body);
-        summary.listing.push_str(&function.listing);
         let origin = FunctionOrigin {
             index: index.as_u32(),
             wasm_offset: module.bodies[body].range().start as u32,
             name: module.names.function(index),
         };
-        generator
-            .writer
-            .define_function(Symbol::Function(index), function, origin)?;
+        match function {
+            Some(function) => {
+                summary.listing.push_str(&function.listing);
+                generator
+                    .writer
+                    .define_function(Symbol::Function(index), function, origin)?;
+            }
+            None if usage.live_functions.contains(index) => generator.writer.note_inlined_function(origin),
+            None => {}
+        }
     }
     generator.finish(isa, options, summary)
 }

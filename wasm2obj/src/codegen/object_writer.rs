@@ -18,7 +18,7 @@ use super::symbol_names;
 use crate::error::{Error, Result};
 use crate::module::Module;
 use crate::translate::Symbol;
-use abi::trap_table::{FunctionSites, Site};
+use abi::trap_table::{FunctionSites, Origin, Site};
 use cranelift_codegen::binemit::Reloc;
 use object::write::{self, Object, SectionId, StandardSection, SymbolId, SymbolSection};
 use object::{
@@ -50,6 +50,7 @@ struct PlacedFunction<'a> {
     wasm_offset: u32,
     name: &'a str,
     sites: Vec<Site>,
+    inlined_calls: Vec<Origin>,
     relocations: Vec<Relocation>,
     handler_sites: Vec<HandlerSite>,
 }
@@ -231,10 +232,27 @@ impl<'a> ObjectWriter<'a> {
             wasm_offset: origin.wasm_offset,
             name: origin.name,
             sites: compiled.sites,
+            inlined_calls: compiled.inlined_calls,
             relocations: compiled.relocations,
             handler_sites: compiled.handler_sites,
         });
         Ok(())
+    }
+
+    /// Notes a function that has no code of its own, for the trap table.
+    pub fn note_inlined_function(&mut self, origin: FunctionOrigin<'a>) {
+        let offset = self.text_extent().1;
+        self.functions.push(PlacedFunction {
+            offset,
+            len_bytes: 0,
+            index: origin.index,
+            wasm_offset: origin.wasm_offset,
+            name: origin.name,
+            sites: Vec::new(),
+            inlined_calls: Vec::new(),
+            relocations: Vec::new(),
+            handler_sites: Vec::new(),
+        });
     }
 
     /// Appends the code of a symbol: see [`ObjectWriter::place_function`].
@@ -305,6 +323,7 @@ impl<'a> ObjectWriter<'a> {
                 wasm_offset: function.wasm_offset,
                 name: function.name,
                 sites: &function.sites,
+                inlined_calls: &function.inlined_calls,
             })
             .collect();
         abi::trap_table::encode(&functions)

@@ -37,7 +37,7 @@ pub(super) fn compile_entry(
     let results = builder.inst_results(call).to_vec();
     builder.ins().return_(&results);
     translator.finish();
-    worker.compile(function, 0)
+    worker.compile(function)
 }
 
 /// Makes a function that takes arguments from an array of 16-byte values and leaves results there.
@@ -70,7 +70,7 @@ pub(super) fn compile_trampoline(
     }
     builder.ins().return_(&[]);
     translator.finish();
-    worker.compile(function, 0)
+    worker.compile(function)
 }
 
 /// Makes the function that null elements of read-only tables lead to.
@@ -83,7 +83,7 @@ pub(super) fn compile_null_callee(worker: &mut Worker<'_>, environment: &Environ
         .ins()
         .trap(trap_code(TrapCode::IndirectCallToNull));
     translator.finish();
-    worker.compile(FuncIndex::new(0), 0)
+    worker.compile(FuncIndex::new(0))
 }
 
 fn start(worker: &mut Worker<'_>, own_signature: Signature, index: u32) {

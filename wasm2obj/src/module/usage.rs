@@ -19,6 +19,10 @@ use wasmparser::{
 pub(crate) struct Usage {
     /// Functions that can run, imported ones included.
     pub live_functions: EntitySet<FuncIndex>,
+    /// Live functions that something calls by name.
+    pub called_functions: EntitySet<FuncIndex>,
+    /// Live functions that something else leads to.
+    pub referenced_functions: EntitySet<FuncIndex>,
     /// Tables whose contents or length can change after instantiation.
     pub written_tables: EntitySet<TableIndex>,
     /// Globals whose value can change after instantiation.
@@ -30,7 +34,8 @@ pub(crate) struct Usage {
 /// What one body does, each kind without repetitions.
 #[derive(Debug, Default)]
 struct BodyUsage {
-    functions: Vec<FuncIndex>,
+    called_functions: Vec<FuncIndex>,
+    referenced_functions: Vec<FuncIndex>,
     written_tables: Vec<TableIndex>,
     referenced_tables: Vec<TableIndex>,
     written_globals: Vec<GlobalIndex>,
@@ -81,13 +86,18 @@ impl Usage {
 
     fn add_live_functions(&mut self, module: &Module<'_>, bodies: &PrimaryMap<DefinedFuncIndex, BodyUsage>) {
         let mut pending = roots(module);
+        self.referenced_functions.extend(pending.iter().copied());
         while let Some(function) = pending.pop() {
             if !self.live_functions.insert(function) {
                 continue;
             }
             if let Some(body) = module.defined_function(function) {
                 let body = &bodies[body];
-                pending.extend_from_slice(&body.functions);
+                pending.extend_from_slice(&body.called_functions);
+                pending.extend_from_slice(&body.referenced_functions);
+                self.called_functions.extend(body.called_functions.iter().copied());
+                self.referenced_functions
+                    .extend(body.referenced_functions.iter().copied());
                 self.written_tables.extend(body.written_tables.iter().copied());
                 self.referenced_tables.extend(body.referenced_tables.iter().copied());
                 self.written_globals.extend(body.written_globals.iter().copied());
@@ -147,9 +157,10 @@ fn scan_body(
 impl BodyUsage {
     fn add(&mut self, operator: &Operator<'_>) {
         match *operator {
-            Operator::Call { function_index }
-            | Operator::ReturnCall { function_index }
-            | Operator::RefFunc { function_index } => self.functions.push(index(function_index)),
+            Operator::Call { function_index } | Operator::ReturnCall { function_index } => {
+                self.called_functions.push(index(function_index));
+            }
+            Operator::RefFunc { function_index } => self.referenced_functions.push(index(function_index)),
             Operator::TableSet { table }
             | Operator::TableGrow { table }
             | Operator::TableFill { table }
@@ -165,7 +176,8 @@ impl BodyUsage {
     }
 
     fn sort(&mut self) {
-        sort(&mut self.functions);
+        sort(&mut self.called_functions);
+        sort(&mut self.referenced_functions);
         sort(&mut self.written_tables);
         sort(&mut self.referenced_tables);
         sort(&mut self.written_globals);
