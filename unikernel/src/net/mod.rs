@@ -43,7 +43,7 @@ mod time_wait;
 mod timers;
 mod udp;
 #[cfg(test)]
-mod virtual_wire;
+pub(crate) mod virtual_wire;
 
 pub use address::{AddressConfiguration, Configuration, ConfigurationError};
 pub use device::{EthernetDevice, Offloads, ReceivedFrame, TransmitBuffer, TransmitOffload};
@@ -122,9 +122,8 @@ pub enum Idle {
 /// The network as the calls of a program use it. No method blocks: what cannot be done yet is [`NetError::WouldBlock`] (or
 /// [`NetError::InProgress`] for a connection being made), to be tried again after [`poll`](Self::poll).
 pub trait Network {
-    /// Receives what has arrived, runs what is due, and hands everything queued to the device with one notification. Tells whether
-    /// something has happened that an operation may have waited for.
-    fn poll(&mut self, now_ns: u64) -> bool;
+    /// Receives what has arrived, runs what is due, and hands everything queued to the device with one notification.
+    fn poll(&mut self, now_ns: u64);
 
     /// Asks the device to interrupt when a frame arrives, and tells how long there is nothing to do until then.
     fn prepare_wait(&mut self, now_ns: u64) -> Idle;
@@ -177,12 +176,12 @@ pub trait Network {
     /// Takes the error that the socket has met since the last call, as `SO_ERROR` does.
     fn take_error(&mut self, socket: SocketId) -> Result<Option<NetError>, NetError>;
 
-    /// Tells whether the socket is ready.
+    /// Tells whether the socket is ready. If it is not ready to receive, it is among those [woken](Self::take_woken) as soon as it may
+    /// be, or is closed.
     fn readiness(&mut self, socket: SocketId, direction: Direction) -> Result<Option<Ready>, NetError>;
 
-    /// Tells, by the sockets' numbers, which are known to have nothing to receive: a quick look before [`readiness`](Self::readiness)
-    /// for programs that ask for many sockets and find most of them idle. Any other may be ready or not.
-    fn idle_sockets(&self) -> &[bool];
+    /// Tells which sockets have been woken since the last call.
+    fn take_woken(&mut self, tell: &mut dyn FnMut(SocketId));
 
     /// Starts to look up the addresses of a name.
     fn start_lookup(&mut self, name: &str, family: Family, now_ns: u64) -> Result<LookupId, NetError>;

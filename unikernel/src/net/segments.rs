@@ -67,7 +67,6 @@ impl<D: EthernetDevice> Stack<D> {
         self.interface
             .poll_ingress_single(self.now, &mut exchange, &mut connection.set);
         connection.note_sent(&mut exchange.sent, self.now);
-        self.sockets.set_idle(connection.socket_id, false);
         connection.note_window(segment, bytes, self.now);
         let socket = connection.socket();
         let after = socket.state();
@@ -90,6 +89,11 @@ impl<D: EthernetDevice> Stack<D> {
         }
         let socket = connection.socket();
         let (state, received_len_bytes) = (socket.state(), socket.recv_queue());
+        if let Some(socket_id) = connection.socket_id
+            && (received_len_bytes > 0 || state != before)
+        {
+            self.sockets.wake(socket_id);
+        }
         match (connection.owner, state) {
             (_, tcp::State::Closed) if after == tcp::State::Closed => {
                 let failure = match before {
@@ -106,6 +110,7 @@ impl<D: EthernetDevice> Stack<D> {
                 let entry = connection.entry(id);
                 if let Some(backlog) = self.sockets.backlog(listener) {
                     backlog.complete(entry);
+                    self.sockets.wake(SocketId(listener));
                 }
             }
             _ => {}
@@ -179,7 +184,9 @@ impl<D: EthernetDevice> Stack<D> {
         };
         match connection.owner {
             Owner::Program | Owner::Queued(_) => {
-                self.sockets.set_idle(connection.socket_id, false);
+                if let Some(socket_id) = connection.socket_id {
+                    self.sockets.wake(socket_id);
+                }
                 connection.failure = connection.failure.or(failure);
                 connection.recovery = Recovery::new();
                 self.connections.unmap(id);

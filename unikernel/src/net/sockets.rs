@@ -57,13 +57,24 @@ pub(super) enum ProgramSocket {
     Datagram(Box<DatagramSocket>),
 }
 
+/// What is known of a socket for those who ask for many and find most of them idle.
+#[derive(Clone, Copy, Default)]
+struct Activity {
+    /// It was found without anything to receive, and nothing has happened to it since.
+    is_idle: bool,
+    /// It is listed as woken.
+    is_woken: bool,
+}
+
 /// The table of sockets.
 #[derive(Default)]
 pub(super) struct ProgramSockets {
     slots: Vec<Option<ProgramSocket>>,
     free: Vec<u32>,
-    /// By number: the socket was found without anything to receive, and nothing has happened to it since.
-    pub idle: Vec<bool>,
+    /// By number: whether the socket is idle and whether it is among those woken.
+    activities: Vec<Activity>,
+    /// Sockets that were idle until something happened to them. There is room for all.
+    woken: Vec<SocketId>,
     /// Listeners by port.
     pub listeners: BTreeMap<u16, Vec<u32>>,
     /// Datagram sockets by port.
@@ -76,31 +87,57 @@ impl ProgramSockets {
         let id = match self.free.pop() {
             Some(id) => id,
             None if self.slots.len() < MAX_SOCKETS => {
-                if !headroom::reserve_item(&mut self.slots) || !headroom::reserve_item(&mut self.idle) {
+                let spare_len = self.slots.len() + 1 - self.woken.len();
+                if !headroom::reserve_item(&mut self.slots)
+                    || !headroom::reserve_item(&mut self.activities)
+                    || self.woken.try_reserve(spare_len).is_err()
+                {
                     return Err(NetError::OutOfMemory);
                 }
                 self.slots.push(None);
-                self.idle.push(false);
+                self.activities.push(Activity::default());
                 self.slots.len() as u32 - 1
             }
             None => return Err(NetError::TooManySockets),
         };
         self.slots[id as usize] = Some(socket);
-        self.set_idle(Some(SocketId(id)), false);
         Ok(SocketId(id))
     }
 
-    /// Notes whether a socket, if the connection has one, is idle.
+    /// Takes note that a socket has nothing to receive.
     #[inline(always)]
-    pub fn set_idle(&mut self, id: Option<SocketId>, is_idle: bool) {
-        if let Some(place) = id.and_then(|id| self.idle.get_mut(id.0 as usize)) {
-            *place = is_idle;
+    pub fn rest(&mut self, id: SocketId) {
+        if let Some(activity) = self.activities.get_mut(id.0 as usize) {
+            activity.is_idle = true;
         }
+    }
+
+    /// Takes note that something has happened to a socket.
+    #[inline(always)]
+    pub fn wake(&mut self, id: SocketId) {
+        if let Some(activity) = self.activities.get_mut(id.0 as usize)
+            && activity.is_idle
+        {
+            activity.is_idle = false;
+            if !activity.is_woken {
+                activity.is_woken = true;
+                self.woken.push(id);
+            }
+        }
+    }
+
+    /// Tells whether a socket is known to have nothing to receive.
+    #[inline(always)]
+    pub fn is_idle(&self, id: SocketId) -> bool {
+        self.activities
+            .get(id.0 as usize)
+            .is_some_and(|activity| activity.is_idle)
     }
 
     /// Removes a socket.
     pub fn remove(&mut self, id: SocketId) -> Option<ProgramSocket> {
         let socket = self.slots.get_mut(id.0 as usize)?.take()?;
+        self.wake(id);
         self.free.push(id.0);
         Some(socket)
     }
@@ -252,8 +289,8 @@ impl<D: EthernetDevice> Stack<D> {
 pub(super) const PORT_ATTEMPTS: usize = 64;
 
 impl<D: EthernetDevice> Network for Stack<D> {
-    fn poll(&mut self, now_ns: u64) -> bool {
-        self.poll_now(now_ns)
+    fn poll(&mut self, now_ns: u64) {
+        self.poll_now(now_ns);
     }
 
     fn prepare_wait(&mut self, now_ns: u64) -> Idle {
@@ -365,7 +402,7 @@ impl<D: EthernetDevice> Network for Stack<D> {
             ProgramSocket::Datagram(datagram) => datagram.options.apply(option),
         }
         // Fewer bytes may be enough from now on.
-        self.sockets.set_idle(Some(socket), false);
+        self.sockets.wake(socket);
         if let SocketOption::KeepAlive(on) = option {
             self.set_keep_alive(socket, on);
         }
@@ -380,14 +417,24 @@ impl<D: EthernetDevice> Network for Stack<D> {
     }
 
     fn readiness(&mut self, socket: SocketId, direction: Direction) -> Result<Option<Ready>, NetError> {
-        match self.sockets.get(socket)? {
-            ProgramSocket::Stream(_) => self.stream_readiness(socket, direction),
-            ProgramSocket::Datagram(datagram) => Ok(datagram.readiness(direction)),
+        if direction == Direction::Receive && self.sockets.is_idle(socket) {
+            return Ok(None);
         }
+        let ready = match self.sockets.get(socket)? {
+            ProgramSocket::Stream(_) => self.stream_readiness(socket, direction)?,
+            ProgramSocket::Datagram(datagram) => datagram.readiness(direction),
+        };
+        if direction == Direction::Receive && ready.is_none() {
+            self.sockets.rest(socket);
+        }
+        Ok(ready)
     }
 
-    fn idle_sockets(&self) -> &[bool] {
-        &self.sockets.idle
+    fn take_woken(&mut self, tell: &mut dyn FnMut(SocketId)) {
+        for id in self.sockets.woken.drain(..) {
+            self.sockets.activities[id.0 as usize].is_woken = false;
+            tell(id);
+        }
     }
 
     fn start_lookup(&mut self, name: &str, family: Family, now_ns: u64) -> Result<LookupId, NetError> {

@@ -121,20 +121,18 @@ impl<D: EthernetDevice> Stack<D> {
         }
     }
 
-    pub(super) fn poll_now(&mut self, now_ns: u64) -> bool {
+    pub(super) fn poll_now(&mut self, now_ns: u64) {
         self.now = instant(now_ns).max(self.now);
         self.device.disarm_interrupt();
         self.touch_unanswered();
-        let has_received = self.receive_batch();
-        let has_fired = self.fire_timers();
+        self.receive_batch();
+        self.fire_timers();
         self.time_wait.expire(self.now);
         self.transmit_queued();
-        let is_general_due = self.general_due.is_some_and(|due| due <= self.now);
-        if is_general_due {
+        if self.general_due.is_some_and(|due| due <= self.now) {
             self.poll_general();
         }
         self.device.flush();
-        has_received || has_fired || is_general_due
     }
 
     pub(super) fn idle(&mut self, now_ns: u64) -> Idle {
@@ -168,16 +166,14 @@ impl<D: EthernetDevice> Stack<D> {
         }
     }
 
-    /// Receives frames and tells whether there were any.
-    fn receive_batch(&mut self) -> bool {
-        for count in 0..MAX_BATCH_FRAMES {
+    fn receive_batch(&mut self) {
+        for _ in 0..MAX_BATCH_FRAMES {
             let Some(frame) = self.device.receive() else {
-                return count > 0;
+                return;
             };
             self.receive_frame(&frame);
             self.device.recycle(frame);
         }
-        true
     }
 
     pub(super) fn receive_frame(&mut self, frame: &ReceivedFrame) {
@@ -224,18 +220,15 @@ impl<D: EthernetDevice> Stack<D> {
         }
     }
 
-    /// Queues the connections whose timers are due and tells whether there were any.
-    fn fire_timers(&mut self) -> bool {
-        let mut has_fired = false;
+    /// Queues the connections whose timers are due.
+    fn fire_timers(&mut self) {
         while let Some((time, id)) = self.timers.pop_due(self.now) {
             if let Some(connection) = self.connections.get_mut(id)
                 && Timers::is_live(&mut connection.alarm, time)
             {
-                has_fired = true;
                 self.touch(id);
             }
         }
-        has_fired
     }
 
     fn transmit_queued(&mut self) {

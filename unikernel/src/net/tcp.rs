@@ -198,8 +198,12 @@ impl<D: EthernetDevice> Stack<D> {
                     // The window may have opened.
                     connection.enqueue(number, &mut self.egress);
                     let socket = connection.socket();
-                    let is_idle = socket.recv_queue() == 0 && socket.may_recv();
-                    self.sockets.set_idle(connection.socket_id, is_idle);
+                    if socket.recv_queue() == 0
+                        && socket.may_recv()
+                        && let Some(id) = connection.socket_id
+                    {
+                        self.sockets.rest(id);
+                    }
                 }
                 Ok(Received { len_bytes, ..end })
             }
@@ -240,7 +244,7 @@ impl<D: EthernetDevice> Stack<D> {
         if send {
             connection.socket_mut().close();
         }
-        self.sockets.set_idle(Some(id), false);
+        self.sockets.wake(id);
         self.touch(number);
         Ok(())
     }
@@ -357,11 +361,7 @@ impl<D: EthernetDevice> Stack<D> {
             &Role::Connection(number) => {
                 let connection = self.connections.get_mut(number).ok_or(NetError::BadSocket)?;
                 match direction {
-                    Direction::Receive => {
-                        let ready = connection.ready_to_receive(stream.options.receive_low_water_bytes);
-                        self.sockets.set_idle(Some(id), ready.is_none());
-                        Ok(ready)
-                    }
+                    Direction::Receive => Ok(connection.ready_to_receive(stream.options.receive_low_water_bytes)),
                     Direction::Send => Ok(connection.ready_to_send()),
                 }
             }

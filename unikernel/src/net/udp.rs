@@ -215,6 +215,9 @@ impl<D: EthernetDevice> Stack<D> {
             })) => {
                 let mut exchange = Exchange::incoming(&mut self.device, bytes);
                 self.interface.poll_ingress_single(self.now, &mut exchange, set);
+                if let Some(id) = receiver {
+                    self.sockets.wake(SocketId(id));
+                }
             }
             _ => self.receive_general(bytes),
         }

@@ -14,7 +14,7 @@ use core::cell::RefCell;
 
 /// What the wire does to frames; each probability is in percent.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Faults {
+pub(crate) struct Faults {
     /// Frames that vanish.
     pub loss: u64,
     /// Frames that arrive twice.
@@ -34,7 +34,7 @@ struct Flight {
 }
 
 /// What both ends share.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     flights: [Vec<Flight>; 2],
     pub faults: Faults,
     /// Frames that a side may still queue before its device is full.
@@ -103,7 +103,7 @@ impl Wire {
 }
 
 /// One end of the wire.
-pub(super) struct VirtualDevice {
+pub(crate) struct VirtualDevice {
     side: usize,
     wire: Rc<RefCell<Wire>>,
 }
@@ -169,7 +169,7 @@ impl EthernetDevice for VirtualDevice {
 const ROOM: usize = 64;
 
 /// Two stacks, 10.0.0.1 and 10.0.0.2 (fd00::1 and fd00::2), and the clock.
-pub(super) struct World {
+pub(crate) struct World {
     /// The stacks.
     pub stacks: [Stack<VirtualDevice>; 2],
     /// The wire between them.

@@ -6,6 +6,7 @@
 use super::descriptor_table::{Descriptor, DescriptorKind, DescriptorTable, SocketState};
 use super::errno::Errno;
 use super::guest_memory::{GuestMemory, GuestSlice};
+use super::interest_list::InterestList;
 use super::types::{Fd, Iovec};
 use crate::fs::{self, Device, Mounts, Node, NodeId};
 use crate::net::{Idle, Network};
@@ -50,6 +51,8 @@ pub struct Context {
     pub(crate) arguments: Vec<Vec<u8>>,
     pub(crate) environment: Vec<Vec<u8>>,
     pub(crate) descriptors: DescriptorTable,
+    /// What `poll_oneoff` knows of its subscriptions.
+    pub(crate) interests: InterestList,
     pub(crate) mounts: Mounts,
     pub(crate) unopened: Option<UnopenedFiles>,
     pub(crate) random: RandomSource,
@@ -97,6 +100,7 @@ impl Context {
             arguments: options.arguments,
             environment: options.environment,
             descriptors: DescriptorTable::new(),
+            interests: InterestList::default(),
             mounts: Mounts::new(),
             unopened: Some(UnopenedFiles {
                 baked_tree: options.baked_tree,
@@ -169,28 +173,20 @@ impl Context {
         }
     }
 
-    /// Sleeps until an event arrives or the monotonic clock reaches `deadline_ns` (never, where `None`), and lets the network do
-    /// what is due before and after. May return early.
+    /// Sleeps until an event arrives or the monotonic clock reaches `deadline_ns` (never, where `None`), then lets the network do
+    /// what is due. May return early.
     pub(crate) fn wait(&mut self, deadline_ns: Option<u64>) {
-        let mut wake_ns = deadline_ns;
-        if let Some(network) = self.network.as_deref_mut() {
-            let now_ns = self.platform.monotonic_ns();
-            // What has arrived since the caller looked may be what it waits for.
-            if network.poll(now_ns) {
-                return;
-            }
-            match network.prepare_wait(now_ns) {
-                Idle::No => return,
-                Idle::Until(Some(due_ns)) => {
-                    wake_ns = Some(deadline_ns.map_or(due_ns, |deadline_ns| deadline_ns.min(due_ns)))
-                }
-                Idle::Until(None) => {}
-            }
-        }
+        let Some(network) = self.network.as_deref_mut() else {
+            return self.clock.wait(&mut self.platform, deadline_ns);
+        };
+        let now_ns = self.platform.monotonic_ns();
+        let Idle::Until(due_ns) = network.prepare_wait(now_ns) else {
+            network.poll(now_ns);
+            return;
+        };
+        let wake_ns = deadline_ns.into_iter().chain(due_ns).min();
         self.clock.wait(&mut self.platform, wake_ns);
-        if let Some(network) = self.network.as_deref_mut() {
-            network.poll(self.platform.monotonic_ns());
-        }
+        network.poll(self.platform.monotonic_ns());
     }
 
     /// Makes files durable.

@@ -28,6 +28,7 @@ pub fn fd_close(context: &mut Context, fd: u32) -> Result<(), Errno> {
 pub fn fd_renumber(context: &mut Context, from: u32, to: u32) -> Result<(), Errno> {
     if let Some(closed) = context.descriptors.renumber(from, to)? {
         context.release(&closed);
+        context.interests.forget();
     }
     Ok(())
 }

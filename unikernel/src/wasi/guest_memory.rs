@@ -9,6 +9,7 @@
 #![allow(unsafe_code, reason = "this module is the border to linear memory")]
 
 use super::errno::Errno;
+use super::types::Block;
 use abi::instance::MemoryInstance;
 use core::marker::PhantomData;
 use core::slice;
@@ -190,6 +191,13 @@ impl GuestMemory {
     /// Borrows bytes for writing.
     pub fn bytes_mut(&mut self, slice: GuestSlice<u8>) -> &mut [u8] {
         self.area_mut(slice.address, u64::from(slice.count))
+    }
+
+    /// Borrows encoded structures.
+    pub fn blocks<const N: usize>(&self, slice: GuestSlice<Block<N>>) -> &[[u8; N]] {
+        self.area(slice.address, u64::from(slice.count) * N as u64)
+            .as_chunks()
+            .0
     }
 
     /// Borrows an area whose check has succeeded before; for a proof that another memory made, the check is repeated here.

@@ -21,6 +21,7 @@ pub mod fd_file;
 pub mod fd_io;
 pub mod fd_stat;
 pub mod guest_memory;
+mod interest_list;
 pub mod path_edit;
 pub mod path_open;
 pub mod path_stat;

@@ -1,17 +1,18 @@
 //! Waiting: `poll_oneoff`.
 //!
-//! Subscriptions are looked at where they lie, again after each sleep, so their number costs no memory. A descriptor that cannot
-//! be polled is an event with an error. Read first: [`Readiness`], [`readiness`], which is where a kind of descriptor says when
-//! it is ready. Limits: a subscription list that overlaps its own events gives nonsense, though never a fault.
+//! Subscriptions are looked at where they lie, again after each sleep, but for those that wait to receive from an idle socket
+//! ([`InterestList`](super::interest_list::InterestList)). A descriptor that cannot be polled is an event with an error. Read first:
+//! [`Readiness`], [`readiness`], which is where a kind of descriptor says when it is ready. Limits: a subscription list that
+//! overlaps its own events gives nonsense, though never a fault.
 
 use super::clock::Clockid;
 use super::context::Context;
 use super::descriptor_table::{DescriptorKind, SocketState};
 use super::errno::Errno;
-use super::guest_memory::{GuestSlice, GuestValue};
+use super::guest_memory::GuestValue;
 use super::types::{Block, EVENT_FD_READWRITE_HANGUP, Fd, SUBSCRIPTION_CLOCK_ABSTIME};
 use crate::fs::Device;
-use crate::net::{Direction, Network};
+use crate::net::Direction;
 use crate::platform::Platform;
 
 /// What a subscription waits for.
@@ -101,21 +102,20 @@ pub(super) fn poll<const LEN_BYTES: usize, const CLOCK: usize>(
     let started_ns = context.platform.monotonic_ns();
     if let Some(network) = context.network.as_deref_mut() {
         network.poll(started_ns);
+        context.interests.update(context.memory.blocks(subscriptions));
     }
     loop {
+        if let Some(network) = context.network.as_deref_mut() {
+            network.take_woken(&mut |socket| context.interests.wake(socket));
+        }
         let mut ready_count = 0;
         let mut deadline_ns: Option<u64> = None;
-        let mut index = 0;
-        loop {
-            index = skip_idle(context, subscriptions, index);
-            if index == count {
-                break;
-            }
+        let mut index = context.interests.next(0);
+        while index < count {
             let subscription = decode::<LEN_BYTES, CLOCK>(&context.memory.read(subscriptions.get(index)))?;
-            index += 1;
             let readiness = match subscription.interest {
-                Interest::Read(fd) => readiness(context, fd, Direction::Receive),
-                Interest::Write(fd) => readiness(context, fd, Direction::Send),
+                Interest::Read(fd) => readiness(context, index, fd, Direction::Receive),
+                Interest::Write(fd) => readiness(context, index, fd, Direction::Send),
                 Interest::Clock { id, timeout_ns, flags } => {
                     match clock_remaining_ns(context, id, timeout_ns, flags, started_ns) {
                         Ok(0) => Readiness::Ready {
@@ -136,6 +136,7 @@ pub(super) fn poll<const LEN_BYTES: usize, const CLOCK: usize>(
                 context.memory.write(events.get(ready_count), event);
                 ready_count += 1;
             }
+            index = context.interests.next(index + 1);
         }
         if ready_count > 0 {
             context.memory.write(event_count, ready_count);
@@ -143,35 +144,6 @@ pub(super) fn poll<const LEN_BYTES: usize, const CLOCK: usize>(
         }
         context.wait(deadline_ns);
     }
-}
-
-/// Returns the index of the first subscription, from `index` on, of which it is not known already that it is not ready. A server
-/// subscribes to all its connections, and most are idle whenever it wakes.
-#[inline(always)]
-fn skip_idle<const LEN_BYTES: usize>(
-    context: &Context,
-    subscriptions: GuestSlice<Block<LEN_BYTES>>,
-    mut index: u32,
-) -> u32 {
-    let idle_sockets = context.network.as_deref().map_or(&[][..], Network::idle_sockets);
-    while index < subscriptions.count() {
-        let bytes = context.memory.read(subscriptions.get(index)).0;
-        let kind = context
-            .descriptors
-            .get(u32::decode(&bytes[16..20]))
-            .map(|descriptor| &descriptor.kind);
-        let is_idle = match kind {
-            Ok(DescriptorKind::Socket(SocketState::Open { socket, .. })) if bytes[8] == EVENT_FD_READ => {
-                idle_sockets.get(socket.0 as usize) == Some(&true)
-            }
-            _ => false,
-        };
-        if !is_idle {
-            break;
-        }
-        index += 1;
-    }
-    index
 }
 
 /// Returns the nanoseconds that a clock still has to run.
@@ -192,9 +164,9 @@ fn clock_remaining_ns(
     Ok(end_ns.saturating_sub(now_ns))
 }
 
-/// Tells whether a descriptor is ready. A server asks for each of its connections whenever it wakes, so sockets come first.
+/// Tells whether a descriptor is ready, which the subscription of that index asks. A socket is asked often, so sockets come first.
 #[inline(always)]
-fn readiness(context: &mut Context, fd: Fd, direction: Direction) -> Readiness {
+fn readiness(context: &mut Context, index: u32, fd: Fd, direction: Direction) -> Readiness {
     let kind = context.descriptors.get(fd).map(|descriptor| &descriptor.kind);
     let Ok(&DescriptorKind::Socket(SocketState::Open { socket, .. })) = kind else {
         return file_readiness(context, fd, direction);
@@ -203,7 +175,12 @@ fn readiness(context: &mut Context, fd: Fd, direction: Direction) -> Readiness {
         return Readiness::Failed(Errno::Netdown);
     };
     match network.readiness(socket, direction) {
-        Ok(None) => Readiness::Pending,
+        Ok(None) => {
+            if direction == Direction::Receive {
+                context.interests.rest(index, socket);
+            }
+            Readiness::Pending
+        }
         Ok(Some(ready)) => Readiness::Ready {
             len_bytes: ready.len_bytes,
             is_hangup: ready.is_hangup,

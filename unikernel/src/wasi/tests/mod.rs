@@ -8,6 +8,7 @@ mod directories;
 mod files;
 mod layouts;
 mod paths;
+mod polling_sockets;
 mod streams;
 mod waiting;
 

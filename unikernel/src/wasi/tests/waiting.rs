@@ -2,10 +2,10 @@
 
 use super::*;
 
-const FD_READ: u8 = 1;
-const FD_WRITE: u8 = 2;
+pub(super) const FD_READ: u8 = 1;
+pub(super) const FD_WRITE: u8 = 2;
 
-fn clock(userdata: u64, id: u32, timeout_ns: u64, flags: u16) -> [u8; 48] {
+pub(super) fn clock(userdata: u64, id: u32, timeout_ns: u64, flags: u16) -> [u8; 48] {
     let mut bytes = [0; 48];
     bytes[0..8].copy_from_slice(&userdata.to_le_bytes());
     bytes[16..20].copy_from_slice(&id.to_le_bytes());
@@ -14,7 +14,7 @@ fn clock(userdata: u64, id: u32, timeout_ns: u64, flags: u16) -> [u8; 48] {
     bytes
 }
 
-fn descriptor(userdata: u64, tag: u8, fd: u32) -> [u8; 48] {
+pub(super) fn descriptor(userdata: u64, tag: u8, fd: u32) -> [u8; 48] {
     let mut bytes = [0; 48];
     bytes[0..8].copy_from_slice(&userdata.to_le_bytes());
     bytes[8] = tag;
@@ -23,9 +23,9 @@ fn descriptor(userdata: u64, tag: u8, fd: u32) -> [u8; 48] {
 }
 
 /// An event: userdata, errno, type, bytes, flags.
-type Event = (u64, u16, u8, u64, u16);
+pub(super) type Event = (u64, u16, u8, u64, u16);
 
-fn poll(guest: &mut Guest, subscriptions: &[[u8; 48]]) -> Result<Vec<Event>, Errno> {
+pub(super) fn poll(guest: &mut Guest, subscriptions: &[[u8; 48]]) -> Result<Vec<Event>, Errno> {
     let input = guest.put(&subscriptions.concat());
     let output = guest.zeros(32 * subscriptions.len());
     let count = guest.zeros(4);
