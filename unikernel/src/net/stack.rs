@@ -29,6 +29,8 @@ const MAX_BATCH_FRAMES: usize = 256;
 const MAX_BURST_SEGMENTS: usize = 64;
 /// When to try again what could not be sent although it was due.
 const RETRY_DELAY: Duration = Duration::from_millis(2);
+/// When to look again whether a router is to be asked (RFC 4861, `RTR_SOLICITATION_INTERVAL`).
+const SOLICITATION_INTERVAL: Duration = Duration::from_secs(4);
 /// smoltcp waits at most so long for an acknowledgement (RFC 6298, 2.5).
 const LONGEST_RETRANSMISSION: Duration = Duration::from_secs(60);
 /// How long DHCP is waited for.
@@ -38,6 +40,9 @@ const LEASE_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Stack<D> {
     pub(super) device: D,
     pub(super) interface: Interface,
+    /// The same without SLAAC, which only tells when sockets are due: the other one adds the time at which a router is to be asked
+    /// again, which stays in the past when none has ever answered.
+    deadlines: Interface,
     pub(super) now: Instant,
     pub(super) connections: Connections,
     pub(super) time_wait: TimeWait,
@@ -75,10 +80,13 @@ impl<D: EthernetDevice> Stack<D> {
     ) -> Self {
         let now = instant(now_ns);
         let mac = device.mac_address();
-        let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(mac)));
-        config.random_seed = seed[0];
-        config.slaac = true;
-        let mut interface = Interface::new(config, &mut Exchange::outgoing(&mut device), now);
+        let mut interface_with = |slaac| {
+            let mut config = Config::new(HardwareAddress::Ethernet(EthernetAddress(mac)));
+            config.random_seed = seed[0];
+            config.slaac = slaac;
+            Interface::new(config, &mut Exchange::outgoing(&mut device), now)
+        };
+        let (mut interface, deadlines) = (interface_with(true), interface_with(false));
         interface.update_ip_addrs(|addresses| {
             for &address in configuration.addresses.iter().chain([&link_local(mac)]) {
                 let pushed = addresses.push(address);
@@ -96,6 +104,7 @@ impl<D: EthernetDevice> Stack<D> {
         Stack {
             device,
             interface,
+            deadlines,
             now,
             connections: Connections::new(key, buffer_budget_bytes),
             time_wait: TimeWait::new(key),
@@ -274,7 +283,7 @@ impl<D: EthernetDevice> Stack<D> {
                 neighbor_missing,
                 ..
             } = sent;
-            let due = self.interface.poll_at(self.now, &connection.set);
+            let due = self.deadlines.poll_at(self.now, &connection.set);
             let is_silent = due.is_none();
             if neighbor_missing {
                 self.waiting_for_neighbor.push(id);
@@ -325,8 +334,14 @@ impl<D: EthernetDevice> Stack<D> {
         let mut exchange = Exchange::outgoing(&mut self.device);
         self.interface.poll_egress(self.now, &mut exchange, &mut self.general);
         self.take_lease();
-        let due = self.interface.poll_at(self.now, &self.general);
-        self.general_due = due.map(|due| if due <= self.now { self.now + RETRY_DELAY } else { due });
+        let later = |due: Instant, delay| if due <= self.now { self.now + delay } else { due };
+        let sockets_due = self.deadlines.poll_at(self.now, &self.general);
+        let router_due = self.interface.poll_at(self.now, &SocketSet::new([]));
+        let dues = [
+            sockets_due.map(|due| later(due, RETRY_DELAY)),
+            router_due.map(|due| later(due, SOLICITATION_INTERVAL)),
+        ];
+        self.general_due = dues.into_iter().flatten().min();
     }
 
     fn take_lease(&mut self) {

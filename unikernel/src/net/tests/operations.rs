@@ -302,3 +302,21 @@ fn a_broadcast_needs_the_option() {
     stack.set_option(socket, SocketOption::Broadcast(true)).unwrap();
     assert_eq!(stack.send(socket, b"all", Some(address(own_network))), Ok(3));
 }
+
+#[test]
+fn where_no_router_answers_nothing_is_due_again_and_again() {
+    let mut world = World::new(1, Faults::default());
+    let listener = listen(&mut world, "0.0.0.0:80", 1);
+    let (client, _) = connect(&mut world, listener, "10.0.0.2:80");
+    world.run(30 * SECOND);
+    let mut steps = 0;
+    for _ in 0..60 {
+        let _ = world.stacks[CLIENT].send(client, b"unread", None);
+        let end_ns = world.now_ns + SECOND;
+        world.run_until(SECOND, |world| {
+            steps += 1;
+            world.now_ns >= end_ns
+        });
+    }
+    assert!(steps < 1000, "{steps} steps in a minute with 60 segments");
+}
