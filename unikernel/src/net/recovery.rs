@@ -132,8 +132,7 @@ impl Recovery {
     /// Decides what is to be sent again now.
     #[inline(always)]
     pub fn decide(&mut self, now: Instant) {
-        if self.has_news {
-            self.has_news = false;
+        if core::mem::take(&mut self.has_news) && !self.scoreboard.is_empty() {
             self.scoreboard.mark_lost(self.round_trip.bound(), now);
         }
         if self.deadline().is_some_and(|deadline| deadline <= now) {

@@ -332,14 +332,16 @@ impl EthernetDevice for VirtioNet {
 }
 
 /// Tells whether a list has a buffer, for which it may take memory.
+#[inline(always)]
 fn has_buffer(list: &mut Vec<Box<[u8]>>, len_bytes: usize) -> bool {
-    if list.is_empty()
-        && let Some(buffer) = new_buffer(len_bytes)
-    {
-        // The lists have room from the start.
-        list.push(buffer);
-    }
-    !list.is_empty()
+    !list.is_empty() || add_buffer(list, len_bytes)
+}
+
+/// Adds a buffer to a list and tells whether there was memory for it.
+#[cold]
+fn add_buffer(list: &mut Vec<Box<[u8]>>, len_bytes: usize) -> bool {
+    // The lists have room from the start.
+    new_buffer(len_bytes).map(|buffer| list.push(buffer)).is_some()
 }
 
 fn new_buffer(len_bytes: usize) -> Option<Box<[u8]>> {
