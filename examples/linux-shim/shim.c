@@ -145,12 +145,18 @@ static void on_fault(int signal_number, siginfo_t *info, void *context) {
     for (uint32_t i = 0; i < count; i++) {
         memcpy(record, table + 4 + 24ull * i, 24);
         if (pc < record[0] || pc >= record[0] + (uint64_t)record[1]) continue;
-        name = tail + record[4], name_length = leb128(&name, 0);
-        const uint8_t *sites = tail + record[5]; uint64_t code = record[0], offset = record[3];
+        const uint8_t *sites = tail + record[5]; uint64_t code = record[0], outermost = record[3];
         for (uint64_t left = leb128(&sites, 0); left; left--) {
-            code += leb128(&sites, 0); unsigned found = *sites++; offset += leb128(&sites, 1);
-            if (code == pc) kind = found, wasm = offset;
+            code += leb128(&sites, 0); unsigned found = *sites++; uint64_t offset = outermost += leb128(&sites, 1);
+            for (unsigned inlined = found >> 5; inlined; inlined--) offset += leb128(&sites, 1);
+            if (code == pc) kind = found & 31, wasm = offset;
         }
+    }
+    /* The function that the offset lies in, which may be inlined here: the last one to begin before it. */
+    for (uint32_t i = 0, begin = 0; i < count; i++) {
+        memcpy(record, table + 4 + 24ull * i, 24);
+        if (record[2] == UINT32_MAX || record[3] < begin || record[3] > wasm) continue;
+        begin = record[3], name = tail + record[4], name_length = leb128(&name, 0);
     }
     fprintf(stderr, "error: wasm trap: %s\nwasm backtrace:\n    0: %#8llx - %.*s\n", kind < 9 ? messages[kind] : "trap",
             (unsigned long long)wasm, (int)name_length, name);
