@@ -292,10 +292,8 @@ pub(super) fn memory(length: Length) -> Result<String> {
         }
         ensure!(!streams.is_empty(), "round {round}: no connection at all");
         // Others, which the guest had no memory to serve, it may have given up already.
-        let served = streams
-            .iter()
-            .filter(|stream| stream.peek(&mut [0]).is_ok_and(|len| len > 0));
-        let served = served.count();
+        let has_data = |stream: &&TcpStream| stream.peek(&mut [0]).is_ok_and(|len| len > 0);
+        let served = streams.iter().filter(has_data).count();
         ensure!(served > 0, "round {round}: no connection got data");
         drop(streams);
         // Where a reset is lost, the guest hears of the end when it probes, or ends the connection itself after two minutes.

@@ -1,7 +1,8 @@
 //! TCP segments without payload that are made without a smoltcp socket.
 //!
 //! They are needed for TIME-WAIT after the socket is gone ([`super::time_wait`]), a FIN that smoltcp has stopped repeating
-//! ([`super::fin`]) and probes of a closed window ([`super::closed_window`]). All start from a frame of the same connection, whose addresses they take over.
+//! ([`super::fin`]) and probes of a closed window ([`super::closed_window`]). All start from a frame of the same connection, whose
+//! addresses they take over.
 
 use alloc::vec;
 use alloc::vec::Vec;
