@@ -30,4 +30,4 @@ pub mod trap_code;
 pub mod trap_table;
 
 /// The version of everything in this crate. It rises with every incompatible change; objects of different versions do not link.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;

@@ -30,7 +30,7 @@ struct module {
     void (*initialize)(void), (*start)(void), (*reactor_initialize)(void);
 };
 extern const struct module module __asm__("wasmetal.module");
-enum { ABI_VERSION = 1, EBADF_WASI = 8, EFAULT_WASI = 21, EINVAL_WASI = 28, EIO_WASI = 29, ESPIPE_WASI = 70, TRAP_STATUS = 134 };
+enum { ABI_VERSION = 2, EBADF_WASI = 8, EFAULT_WASI = 21, EINVAL_WASI = 28, EIO_WASI = 29, ESPIPE_WASI = 70, TRAP_STATUS = 134 };
 static char **arguments;
 
 static void fail(const char *message) { fprintf(stderr, "error: %s\n", message); exit(TRAP_STATUS); }
