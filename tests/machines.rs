@@ -103,7 +103,7 @@ fn inspect_shows_what_is_in_an_image() {
     command.arg("inspect").arg(file.path());
     let outcome = Outcome::of(&mut command).expect_code(0);
     for expected in [
-        "ABI version    1\n",
+        &format!("ABI version    {}\n", abi::ABI_VERSION),
         "boots through  PVH, multiboot2\n",
         "arguments      hello.wat first \"two words\"\n",
         "environment    A=B\n",
