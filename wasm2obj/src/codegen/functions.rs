@@ -1,5 +1,6 @@
-//! Compiles functions in parallel: each thread translates a body and runs Cranelift on it, with memory of its own that it
-//! reuses. The results come back in the module's order, so the object does not depend on the number of threads.
+//! Compiles functions in parallel: each thread takes the largest body that is left, translates it and runs Cranelift on it, with
+//! memory of its own that it reuses. The results are put into the module's order, so the object does not depend on the number of
+//! threads.
 //!
 //! A function that may be inlined is compiled only once code that refers to it has been: often there is none.
 
@@ -21,6 +22,7 @@ use cranelift_codegen::{CompiledCode, Context, FinalizedMachExceptionHandler, Fi
 use cranelift_entity::PrimaryMap;
 use cranelift_frontend::FunctionBuilderContext;
 use rayon::prelude::*;
+use std::cmp::Reverse;
 
 /// Machine code of one function.
 #[derive(Debug)]
@@ -76,6 +78,10 @@ pub(super) enum RelocationTarget {
     Itself(u32),
 }
 
+/// The number of instructions of a function after which a thread starts with new memory: to clear a hash table takes as long as the
+/// largest function that it has served, for all functions after that.
+const MANY_INSTRUCTIONS: usize = 10_000;
+
 /// One thread's memory for compiling.
 pub(super) struct Worker<'a> {
     generators: &'a Generators,
@@ -103,15 +109,19 @@ pub(super) fn compile_all(
     let mut pending: Vec<DefinedFuncIndex> = module.bodies.keys().filter(is_needed).collect();
     let mut functions: PrimaryMap<_, _> = module.bodies.keys().map(|_| None).collect();
     while !pending.is_empty() {
-        let compiled: Vec<Result<CompiledFunction>> = pending
-            .par_iter()
+        // The largest first: no thread is left with one when the others have nothing to do any more.
+        pending.sort_by_key(|&body| Reverse(module.bodies[body].range().end - module.bodies[body].range().start));
+        let mut results: Vec<(DefinedFuncIndex, Result<CompiledFunction>)> = pending
+            .into_iter()
+            .par_bridge()
             .map_init(
                 || Worker::new(generators, emit),
-                |worker, &body| worker.compile_body(environment, &callees, body),
+                |worker, body| (body, worker.compile_body(environment, &callees, body)),
             )
             .collect();
+        results.sort_unstable_by_key(|&(body, _)| body);
         let mut called = Vec::new();
-        for (body, compiled) in pending.into_iter().zip(compiled) {
+        for (body, compiled) in results {
             let compiled = compiled?;
             called.extend(compiled.callees().filter_map(|callee| module.defined_function(callee)));
             functions[body] = Some(compiled);
@@ -166,6 +176,9 @@ impl<'a> Worker<'a> {
         } else if !compiled.listing.is_empty() {
             let code = &compiled.listing;
             compiled.listing = listing::assembly(environment.module, function, &self.context.func, code);
+        }
+        if self.context.func.dfg.num_insts() > MANY_INSTRUCTIONS {
+            *self = Worker::new(self.generators, self.emit);
         }
         Ok(compiled)
     }

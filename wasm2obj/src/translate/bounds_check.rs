@@ -115,10 +115,17 @@ impl FunctionTranslator<'_, '_> {
     /// Returns an index or length of a memory or table as 64 bits.
     pub(crate) fn widen_index(&mut self, value: Value, is_64: bool) -> Value {
         if is_64 {
-            value
-        } else {
-            self.builder.ins().uextend(types::I64, value)
+            return value;
         }
+        if let Some(widened) = self.known.widened.get(&value) {
+            return widened;
+        }
+        let widened = match self.constant_bits(value) {
+            Some(constant) => self.builder.ins().iconst(types::I64, constant as i64),
+            None => self.builder.ins().uextend(types::I64, value),
+        };
+        self.known.widened.note(value, widened);
+        widened
     }
 
     /// Returns 64 bits as an index or length of a memory or table.

@@ -247,10 +247,10 @@ impl FunctionTranslator<'_, '_> {
         let (matches, mismatch) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(mismatch);
         self.branch_if(is_accepted, matches, &[], mismatch);
-        self.continue_in(mismatch);
+        self.continue_below(mismatch);
         self.builder.ins().trapz(found, trap_code(TrapCode::IndirectCallToNull));
         self.builder.ins().trap(trap_code(TrapCode::BadSignature));
-        self.continue_in(matches);
+        self.continue_below(matches);
     }
 }
 

@@ -1,4 +1,7 @@
 //! Structured control: blocks, loops, conditionals and branches.
+//!
+//! A label that nothing branches to gets no block: what follows its `end` goes on where its body ends. An `if` branches to its
+//! exit until an `else` turns up, and what leaves the function returns at once: each block costs in every pass of the compiler.
 
 use super::control_stack::{ControlFrame, ControlKind};
 use super::exception;
@@ -6,7 +9,7 @@ use super::function::FunctionTranslator;
 use crate::error::Result;
 use crate::module::index;
 use abi::trap_code::TrapCode;
-use cranelift_codegen::ir::{Block, BlockArg, InstBuilder, JumpTableData, Value};
+use cranelift_codegen::ir::{Block, BlockArg, Inst, InstBuilder, JumpTableData, Value};
 use wasmparser::{BlockType, BrTable, Operator, ValType};
 
 /// Translates the operator if it is one of this family.
@@ -14,7 +17,7 @@ pub(super) fn translate(translator: &mut FunctionTranslator<'_, '_>, operator: &
     match *operator {
         Operator::Nop => {}
         Operator::Unreachable => translator.trap(TrapCode::Unreachable),
-        Operator::Block { blockty } => translator.translate_block(blockty),
+        Operator::Block { blockty } => translator.push_frame(ControlKind::Block, blockty, None),
         Operator::Loop { blockty } => translator.translate_loop(blockty),
         Operator::If { blockty } => translator.translate_if(blockty),
         Operator::Else => translator.translate_else(),
@@ -27,7 +30,11 @@ pub(super) fn translate(translator: &mut FunctionTranslator<'_, '_>, operator: &
             translator.stack.pop();
         }
         Operator::Select | Operator::TypedSelect { .. } => {
-            let (first, second, condition) = translator.stack.pop3();
+            let (condition, is_negated) = translator.pop_condition();
+            let (mut first, mut second) = translator.stack.pop2();
+            if is_negated {
+                std::mem::swap(&mut first, &mut second);
+            }
             let value = translator.builder.ins().select(condition, first, second);
             translator.stack.push(value);
         }
@@ -71,12 +78,12 @@ impl FunctionTranslator<'_, '_> {
     }
 
     /// Opens a frame; its parameters stay on the operand stack.
-    pub(super) fn push_frame(&mut self, kind: ControlKind, params: &[ValType], results: &[ValType]) {
-        let exit = self.create_block_with_params(results);
+    pub(super) fn push_frame(&mut self, kind: ControlKind, block_type: BlockType, exit: Option<Block>) {
+        let (params, results) = self.block_types(block_type);
         self.control.push(ControlFrame {
             kind,
+            block_type,
             exit,
-            exit_is_reached: false,
             param_count: params.len(),
             result_count: results.len(),
             height: self.stack.height() - params.len(),
@@ -95,87 +102,114 @@ impl FunctionTranslator<'_, '_> {
     }
 
     /// Jumps to `then` with arguments if the condition is not zero, else to `otherwise`.
-    pub(super) fn branch_if(&mut self, condition: Value, then: Block, arguments: &[Value], otherwise: Block) {
+    pub(super) fn branch_if(&mut self, condition: Value, then: Block, arguments: &[Value], otherwise: Block) -> Inst {
         let arguments: Vec<BlockArg> = arguments.iter().map(|&value| BlockArg::Value(value)).collect();
-        self.builder.ins().brif(condition, then, &arguments, otherwise, &[]);
+        self.builder.ins().brif(condition, then, &arguments, otherwise, &[])
+    }
+
+    /// Jumps to `target` with arguments if the condition is zero, else to `next`.
+    fn branch_unless(&mut self, condition: Value, target: Block, arguments: &[Value], next: Block) {
+        let arguments: Vec<BlockArg> = arguments.iter().map(|&value| BlockArg::Value(value)).collect();
+        self.builder.ins().brif(condition, next, &[], target, &arguments);
     }
 
     /// Continues in a block that has only the predecessors it has now.
     pub(super) fn continue_in(&mut self, block: Block) {
+        self.known.clear();
+        self.continue_below(block);
+    }
+
+    /// Continues in a block whose only predecessor is the one at hand, with what is known there.
+    pub(super) fn continue_below(&mut self, block: Block) {
         self.builder.switch_to_block(block);
         self.builder.seal_block(block);
         self.is_reachable = true;
     }
 
-    /// Marks a label as branched to, and returns where that leads and how many values it takes.
+    /// Returns where a branch to a label leads, and how many values it takes.
     pub(super) fn reach_label(&mut self, depth: u32) -> (Block, usize) {
         let position = self.control.len() - 1 - depth as usize;
-        let frame = &mut self.control[position];
-        if !matches!(frame.kind, ControlKind::Loop { .. }) {
-            frame.exit_is_reached = true;
+        match self.control[position].kind {
+            ControlKind::Loop { header } => (header, self.control[position].param_count),
+            _ => (self.reach_exit(position), self.control[position].result_count),
         }
-        (frame.branch_target(), frame.branch_arity())
     }
 
-    fn translate_block(&mut self, block_type: BlockType) {
-        let (params, results) = self.block_types(block_type);
-        self.push_frame(ControlKind::Block, &params, &results);
+    /// Returns the block where a frame's `end` continues, for a branch there.
+    fn reach_exit(&mut self, position: usize) -> Block {
+        if let Some(exit) = self.control[position].exit {
+            return exit;
+        }
+        let (_, results) = self.block_types(self.control[position].block_type);
+        let exit = self.create_block_with_params(&results);
+        self.control[position].exit = Some(exit);
+        exit
     }
 
     fn translate_loop(&mut self, block_type: BlockType) {
-        let (params, results) = self.block_types(block_type);
+        let (params, _) = self.block_types(block_type);
         let header = self.create_block_with_params(&params);
         let arguments = self.stack.pop_many(params.len());
         self.jump(header, &arguments);
         self.builder.switch_to_block(header);
         let header_params = self.builder.block_params(header).to_vec();
         self.stack.push_all(&header_params);
-        self.push_frame(ControlKind::Loop { header }, &params, &results);
+        self.push_frame(ControlKind::Loop { header }, block_type, None);
     }
 
     fn translate_if(&mut self, block_type: BlockType) {
-        let (params, results) = self.block_types(block_type);
-        let condition = self.stack.pop();
+        let (condition, is_negated) = self.pop_condition();
         let (then, otherwise) = (self.builder.create_block(), self.builder.create_block());
-        self.branch_if(condition, then, &[], otherwise);
-        self.continue_in(then);
-        let values = self.stack.peek_many(params.len()).to_vec();
-        self.push_frame(
-            ControlKind::If {
-                otherwise,
-                params: values,
-            },
-            &params,
-            &results,
-        );
+        let branch = if is_negated {
+            self.branch_if(condition, otherwise, &[], then)
+        } else {
+            self.branch_if(condition, then, &[], otherwise)
+        };
+        self.continue_below(then);
+        if matches!(block_type, BlockType::Empty) {
+            self.push_frame(ControlKind::If { branch }, block_type, Some(otherwise));
+            return;
+        }
+        let (params, _) = self.block_types(block_type);
+        let params = self.stack.peek_many(params.len()).to_vec();
+        self.push_frame(ControlKind::IfWithValues { otherwise, params }, block_type, None);
     }
 
     /// Jumps to the innermost frame's exit with its results, if the code at hand can run.
     pub(super) fn fall_through(&mut self) {
         if self.is_reachable {
             // Not the frame's label: of a loop, that is its header.
-            let frame = self.frame();
-            frame.exit_is_reached = true;
-            let (exit, count) = (frame.exit, frame.result_count);
+            let exit = self.reach_exit(self.control.len() - 1);
+            let count = self.frame().result_count;
             let results = self.stack.pop_many(count);
             self.jump(exit, &results);
         }
     }
 
     fn translate_else(&mut self) {
-        self.fall_through();
-        let frame = self.frame();
-        let height = frame.height;
-        let kind = std::mem::replace(&mut frame.kind, ControlKind::Else);
-        let ControlKind::If { otherwise, params } = kind else {
-            unreachable!("validated: `else` belongs to an `if`");
-        };
-        self.stack.truncate(height);
-        self.continue_in(otherwise);
-        self.stack.push_all(&params);
+        match std::mem::replace(&mut self.frame().kind, ControlKind::Block) {
+            ControlKind::If { branch } => {
+                let exit = self.reach_exit(self.control.len() - 1);
+                let otherwise = self.builder.create_block();
+                self.builder.change_jump_destination(branch, exit, otherwise);
+                self.fall_through();
+                self.continue_in(otherwise);
+            }
+            ControlKind::IfWithValues { otherwise, params } => {
+                self.fall_through();
+                self.continue_in(otherwise);
+                let height = self.frame().height;
+                self.stack.truncate(height);
+                self.stack.push_all(&params);
+            }
+            _ => unreachable!("validated: `else` belongs to an `if`"),
+        }
     }
 
     fn translate_end(&mut self) {
+        if self.control.len() == 1 && self.is_reachable {
+            self.translate_return();
+        }
         self.close_frame();
         if self.control.is_empty() && self.is_reachable {
             let results = self.stack.peek_many(self.stack.height()).to_vec();
@@ -186,36 +220,47 @@ impl FunctionTranslator<'_, '_> {
 
     /// Closes the innermost frame and continues after it, if anything gets there.
     pub(super) fn close_frame(&mut self) {
-        self.fall_through();
+        let frame = self.frame();
+        let goes_on = frame.exit.is_none() && matches!(frame.kind, ControlKind::Block | ControlKind::Loop { .. });
+        if !goes_on {
+            self.fall_through();
+        }
         if matches!(self.frame().kind, ControlKind::Try { .. } | ControlKind::Catch { .. }) {
             self.finish_try();
         }
-        let mut frame = self.control.pop().expect("validated: inside a frame");
-        match std::mem::replace(&mut frame.kind, ControlKind::Block) {
+        if let ControlKind::IfWithValues { otherwise, params } = &mut self.frame().kind {
+            // Without an `else`, the other arm passes the parameters on: they are the results.
+            let (otherwise, params) = (*otherwise, std::mem::take(params));
+            let exit = self.reach_exit(self.control.len() - 1);
+            self.continue_in(otherwise);
+            self.jump(exit, &params);
+        }
+        let frame = self.control.pop().expect("validated: inside a frame");
+        match frame.kind {
             ControlKind::Loop { header } => self.builder.seal_block(header),
-            ControlKind::If { otherwise, params } => {
-                // Without an `else`, the other arm passes the parameters on: they are the results.
-                self.continue_in(otherwise);
-                self.jump(frame.exit, &params);
-                frame.exit_is_reached = true;
-            }
             ControlKind::TryTable { outer_count, clauses } => {
                 self.handlers.truncate(outer_count);
                 self.finish_try_table(&clauses);
             }
-            ControlKind::Try { .. } | ControlKind::Catch { .. } | ControlKind::Block | ControlKind::Else => {}
+            _ => {}
+        }
+        if goes_on && self.is_reachable {
+            return;
         }
         self.stack.truncate(frame.height);
-        self.is_reachable = false;
-        if frame.exit_is_reached {
-            self.continue_in(frame.exit);
-            let results = self.builder.block_params(frame.exit).to_vec();
+        self.is_reachable = frame.exit.is_some();
+        if let Some(exit) = frame.exit {
+            self.continue_in(exit);
+            let results = self.builder.block_params(exit).to_vec();
             self.stack.push_all(&results);
         }
     }
 
     /// Branches to a label with the values on top of the stack.
     pub(super) fn translate_br(&mut self, depth: u32) {
+        if depth as usize == self.control.len() - 1 {
+            return self.translate_return();
+        }
         let (target, count) = self.reach_label(depth);
         let arguments = self.stack.pop_many(count);
         self.jump(target, &arguments);
@@ -223,12 +268,16 @@ impl FunctionTranslator<'_, '_> {
     }
 
     fn translate_br_if(&mut self, depth: u32) {
-        let condition = self.stack.pop();
+        let (condition, is_negated) = self.pop_condition();
         let (target, count) = self.reach_label(depth);
         let arguments = self.stack.peek_many(count).to_vec();
         let next = self.builder.create_block();
-        self.branch_if(condition, target, &arguments, next);
-        self.continue_in(next);
+        if is_negated {
+            self.branch_unless(condition, target, &arguments, next);
+        } else {
+            self.branch_if(condition, target, &arguments, next);
+        }
+        self.continue_below(next);
     }
 
     fn translate_br_table(&mut self, table: &BrTable<'_>) -> Result<()> {

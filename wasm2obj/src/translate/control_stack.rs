@@ -1,17 +1,18 @@
 //! The nesting of structured control instructions, and where branches out of it lead.
 
 use super::exception::Clause;
-use cranelift_codegen::ir::{Block, Value};
+use cranelift_codegen::ir::{Block, Inst, Value};
+use wasmparser::BlockType;
 
 /// One entered control instruction.
 #[derive(Debug)]
 pub(super) struct ControlFrame {
     /// Which instruction.
     pub kind: ControlKind,
-    /// Where its `end` continues: a block whose parameters are the results.
-    pub exit: Block,
-    /// Whether anything branches or falls through to `exit`.
-    pub exit_is_reached: bool,
+    /// Its parameters and results.
+    pub block_type: BlockType,
+    /// Where its `end` continues, as soon as anything branches there: a block whose parameters are the results.
+    pub exit: Option<Block>,
     /// Number of parameters.
     pub param_count: usize,
     /// Number of results.
@@ -23,22 +24,25 @@ pub(super) struct ControlFrame {
 /// The kinds of control instructions.
 #[derive(Debug)]
 pub(super) enum ControlKind {
-    /// `block`, and the function itself.
+    /// `block`, an `if` after its `else`, and the function itself.
     Block,
     /// `loop`, whose label is its header.
     Loop {
         /// The header: a block whose parameters are the loop's.
         header: Block,
     },
-    /// `if` before its `else`.
+    /// `if` without parameters and results, before its `else`.
     If {
+        /// The branch to the exit if the condition is zero; an `else` takes that over.
+        branch: Inst,
+    },
+    /// Any other `if` before its `else`.
+    IfWithValues {
         /// The block of the other arm.
         otherwise: Block,
         /// The parameters, which that arm starts with again.
         params: Vec<Value>,
     },
-    /// An `if` after its `else`.
-    Else,
     /// A `try_table`.
     TryTable {
         /// Number of handlers around it.
@@ -60,22 +64,4 @@ pub(super) enum ControlKind {
         /// Where exceptions go that this clause and those before it do not take.
         dispatch: Option<Block>,
     },
-}
-
-impl ControlFrame {
-    /// Returns the block that a branch to this label leads to.
-    pub fn branch_target(&self) -> Block {
-        match self.kind {
-            ControlKind::Loop { header } => header,
-            _ => self.exit,
-        }
-    }
-
-    /// Returns the number of values that a branch to this label takes.
-    pub fn branch_arity(&self) -> usize {
-        match self.kind {
-            ControlKind::Loop { .. } => self.param_count,
-            _ => self.result_count,
-        }
-    }
 }

@@ -79,7 +79,6 @@ impl FunctionTranslator<'_, '_> {
     }
 
     fn translate_try_table(&mut self, try_table: &TryTable) {
-        let (params, results) = self.block_types(try_table.ty);
         let outer_count = self.handlers.len();
         let clauses: Vec<Clause> = try_table
             .catches
@@ -88,7 +87,7 @@ impl FunctionTranslator<'_, '_> {
             .collect();
         // The list is searched from its end, and the first clause comes first.
         self.handlers.extend(clauses.iter().rev().map(|clause| clause.handler));
-        self.push_frame(ControlKind::TryTable { outer_count, clauses }, &params, &results);
+        self.push_frame(ControlKind::TryTable { outer_count, clauses }, try_table.ty, None);
     }
 
     fn create_clause(&mut self, catch: &Catch) -> Clause {
@@ -213,7 +212,7 @@ impl FunctionTranslator<'_, '_> {
             Callee::Direct(function) => self.builder.ins().try_call(function, arguments, table),
             Callee::Indirect(_, code) => self.builder.ins().try_call_indirect(code, arguments, table),
         };
-        self.continue_in(next);
+        self.continue_below(next);
         results
     }
 
@@ -236,11 +235,10 @@ impl FunctionTranslator<'_, '_> {
     }
 
     fn translate_try(&mut self, block_type: BlockType) {
-        let (params, results) = self.block_types(block_type);
         let outer_count = self.handlers.len();
         let landing = self.create_landing();
         self.handlers.push(Handler { tag: None, landing });
-        self.push_frame(ControlKind::Try { outer_count, landing }, &params, &results);
+        self.push_frame(ControlKind::Try { outer_count, landing }, block_type, None);
     }
 
     /// Ends the body of a `try` or its last clause, and starts the next clause if one is reachable.

@@ -4,9 +4,11 @@
 //! again; only its nesting is counted. The module has been validated, so operands are there and have the right types.
 
 use super::call::Callee;
+use super::condition::Condition;
 use super::control_stack::{ControlFrame, ControlKind};
 use super::environment::{Environment, trap_code};
 use super::exception::Handlers;
+use super::known_values::KnownValues;
 use super::operand_stack::OperandStack;
 use super::signature::{self, POINTER};
 use super::symbol::Symbol;
@@ -15,7 +17,7 @@ use super::{
     table, vector,
 };
 use crate::error::{Error, Result};
-use crate::module::{FuncIndex, FunctionType, TypeIndex};
+use crate::module::{FuncIndex, TypeIndex};
 use abi::builtins::Builtin;
 use cranelift_codegen::ir::{
     Block, ExtFuncData, FuncRef, Function, GlobalValue, GlobalValueData, Inst, InstBuilder, SourceLoc, UserFuncName,
@@ -23,15 +25,18 @@ use cranelift_codegen::ir::{
 };
 use cranelift_codegen::ir::{SigRef, Signature};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
-use wasmparser::{FunctionBody, Operator, OperatorsReader};
+use wasmparser::{BlockType, FunctionBody, Operator, OperatorsReader};
 
 /// The state of a translation.
 pub(crate) struct FunctionTranslator<'a, 'b> {
     pub(super) environment: &'a Environment<'a>,
     pub(super) builder: FunctionBuilder<'b>,
     pub(super) stack: OperandStack,
+    /// The result of the operator before, if that was a comparison: the operand on top of the stack.
+    pub(super) condition: Option<Condition>,
+    pub(super) known: KnownValues,
     pub(super) control: Vec<ControlFrame>,
     pub(super) locals: Vec<Variable>,
     /// Whether the operator at hand can run.
@@ -44,10 +49,10 @@ pub(crate) struct FunctionTranslator<'a, 'b> {
     pub(super) landings_in_use: HashSet<Block>,
     /// Offset of the operator at hand in the module's file.
     pub(super) wasm_offset: u64,
-    addresses: HashMap<Symbol, GlobalValue>,
-    callees: HashMap<Symbol, FuncRef>,
-    pub(super) signatures: HashMap<TypeIndex, SigRef>,
-    pub(super) accepted_types: HashMap<TypeIndex, Rc<[u32]>>,
+    addresses: BTreeMap<Symbol, GlobalValue>,
+    callees: BTreeMap<Symbol, FuncRef>,
+    pub(super) signatures: BTreeMap<TypeIndex, SigRef>,
+    pub(super) accepted_types: BTreeMap<TypeIndex, Rc<[u32]>>,
 }
 
 /// Translates the body of a defined function.
@@ -62,7 +67,7 @@ pub(crate) fn translate_function(
     code.name = UserFuncName::User(Symbol::Function(function).external_name());
     code.signature = environment.wasm_signature(function_type);
     let mut translator = FunctionTranslator::new(environment, code, context);
-    translator.enter_function(function_type);
+    translator.enter_function(environment.module.functions[function]);
     let mut reader = body.get_binary_reader();
     translator.declare_locals(&mut reader)?;
     let mut operators = OperatorsReader::new(reader);
@@ -87,6 +92,8 @@ impl<'a, 'b> FunctionTranslator<'a, 'b> {
             environment,
             builder: FunctionBuilder::new(code, context),
             stack: OperandStack::default(),
+            condition: None,
+            known: KnownValues::default(),
             control: Vec::new(),
             locals: Vec::new(),
             is_reachable: true,
@@ -94,28 +101,27 @@ impl<'a, 'b> FunctionTranslator<'a, 'b> {
             handlers: Handlers::default(),
             landings_in_use: HashSet::new(),
             wasm_offset: 0,
-            addresses: HashMap::new(),
-            callees: HashMap::new(),
-            signatures: HashMap::new(),
-            accepted_types: HashMap::new(),
+            addresses: BTreeMap::new(),
+            callees: BTreeMap::new(),
+            signatures: BTreeMap::new(),
+            accepted_types: BTreeMap::new(),
         }
     }
 
     /// Opens the function's own frame and turns its parameters into locals.
-    pub(super) fn enter_function(&mut self, function_type: &FunctionType) {
+    fn enter_function(&mut self, type_index: TypeIndex) {
         let entry = self.enter_thunk();
         for value in self.builder.block_params(entry).to_vec() {
             let variable = self.builder.declare_var(self.builder.func.dfg.value_type(value));
             self.builder.def_var(variable, value);
             self.locals.push(variable);
         }
-        let exit = self.create_block_with_params(&function_type.results);
         self.control.push(ControlFrame {
             kind: ControlKind::Block,
-            exit,
-            exit_is_reached: false,
+            block_type: BlockType::FuncType(type_index.as_u32()),
+            exit: None,
             param_count: 0,
-            result_count: function_type.results.len(),
+            result_count: self.environment.module.function_type(type_index).results.len(),
             height: 0,
         });
     }
@@ -145,6 +151,7 @@ impl<'a, 'b> FunctionTranslator<'a, 'b> {
             control::translate_unreachable(self, operator);
             return Ok(());
         }
+        self.prepare_operand(operator);
         let is_known = control::translate(self, operator)?
             || locals::translate(self, operator)
             || load_store::translate(self, operator)
@@ -167,6 +174,9 @@ impl<'a, 'b> FunctionTranslator<'a, 'b> {
 
     /// Returns the address of a symbol.
     pub(crate) fn address_of(&mut self, symbol: Symbol) -> Value {
+        if let Some(address) = self.known.addresses.get(&symbol) {
+            return address;
+        }
         let global_value = match self.addresses.get(&symbol) {
             Some(&global_value) => global_value,
             None => {
@@ -181,7 +191,9 @@ impl<'a, 'b> FunctionTranslator<'a, 'b> {
                 global_value
             }
         };
-        self.builder.ins().symbol_value(POINTER, global_value)
+        let address = self.builder.ins().symbol_value(POINTER, global_value);
+        self.known.addresses.note(symbol, address);
+        address
     }
 
     /// Returns a reference for direct calls.

@@ -59,9 +59,7 @@ fn translate_binary(translator: &mut FunctionTranslator<'_, '_>, operator: &Oper
 fn translate_comparison(translator: &mut FunctionTranslator<'_, '_>, operator: &Operator<'_>) -> bool {
     let condition = match operator {
         Operator::I32Eqz | Operator::I64Eqz => {
-            let value = translator.stack.pop();
-            let is_zero = translator.builder.ins().icmp_imm_s(IntCC::Equal, value, 0);
-            translator.push_bool(is_zero);
+            translator.push_is_zero();
             return true;
         }
         Operator::I32Eq | Operator::I64Eq => IntCC::Equal,
@@ -136,12 +134,6 @@ fn translate_wide(translator: &mut FunctionTranslator<'_, '_>, operator: &Operat
 }
 
 impl FunctionTranslator<'_, '_> {
-    /// Pushes the result of a comparison as an `i32`.
-    pub(super) fn push_bool(&mut self, value: Value) {
-        let value = self.builder.ins().uextend(types::I32, value);
-        self.stack.push(value);
-    }
-
     fn push_halves(&mut self, value: Value) {
         let (low, high) = self.builder.ins().isplit(value);
         self.stack.push_all(&[low, high]);

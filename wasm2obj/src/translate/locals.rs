@@ -4,7 +4,6 @@ use super::function::FunctionTranslator;
 use super::signature::machine_type;
 use crate::error::Result;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
-use std::collections::HashMap;
 use wasmparser::{BinaryReader, Operator};
 
 /// Translates the operator if it is one of this family.
@@ -35,19 +34,23 @@ pub(super) fn translate(translator: &mut FunctionTranslator<'_, '_>, operator: &
 impl FunctionTranslator<'_, '_> {
     /// Declares the locals that are not parameters; each starts as zero or null.
     pub(super) fn declare_locals(&mut self, reader: &mut BinaryReader<'_>) -> Result<()> {
-        let mut zeros: HashMap<Type, Value> = HashMap::new();
+        let mut zeros: Vec<(Type, Value)> = Vec::new();
         for _ in 0..reader.read_var_u32()? {
             let count: u32 = reader.read()?;
             let machine_type = machine_type(reader.read()?);
+            if count == 0 {
+                continue;
+            }
+            let known = zeros.iter().find(|(known, _)| *known == machine_type);
+            let zero = match known {
+                Some(&(_, zero)) => zero,
+                None => {
+                    let zero = self.zero(machine_type);
+                    zeros.push((machine_type, zero));
+                    zero
+                }
+            };
             for _ in 0..count {
-                let zero = match zeros.get(&machine_type) {
-                    Some(&zero) => zero,
-                    None => {
-                        let zero = self.zero(machine_type);
-                        zeros.insert(machine_type, zero);
-                        zero
-                    }
-                };
                 let variable = self.builder.declare_var(machine_type);
                 self.builder.def_var(variable, zero);
                 self.locals.push(variable);

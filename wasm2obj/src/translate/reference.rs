@@ -39,7 +39,7 @@ pub(super) fn translate(translator: &mut FunctionTranslator<'_, '_>, operator: &
             let next = translator.builder.create_block();
             let is_null = translator.builder.ins().icmp_imm_s(IntCC::Equal, reference, 0);
             translator.branch_if(is_null, target, &arguments, next);
-            translator.continue_in(next);
+            translator.continue_below(next);
             translator.stack.push(reference);
         }
         Operator::BrOnNonNull { relative_depth } => {
@@ -48,7 +48,7 @@ pub(super) fn translate(translator: &mut FunctionTranslator<'_, '_>, operator: &
             let reference = translator.stack.pop();
             let next = translator.builder.create_block();
             translator.branch_if(reference, target, &arguments, next);
-            translator.continue_in(next);
+            translator.continue_below(next);
         }
         _ => return false,
     }

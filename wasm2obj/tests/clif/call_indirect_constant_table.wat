@@ -21,11 +21,8 @@
 ;; function u0:0(i32, i32) -> i32 tail {
 ;;                                 block0(v0: i32, v1: i32):
 ;;                                     ;; i32.add
-;; @0040                               v3 = iadd v0, v1
+;; @0040                               v2 = iadd v0, v1
 ;;                                     ;; end
-;; @0041                               jump block1(v3)
-;;
-;;                                 block1(v2: i32):
 ;; @0041                               return v2
 ;; }
 ;;
@@ -33,11 +30,8 @@
 ;; function u0:1(i32, i32) -> i32 tail {
 ;;                                 block0(v0: i32, v1: i32):
 ;;                                     ;; i32.sub
-;; @0048                               v3 = isub v0, v1
+;; @0048                               v2 = isub v0, v1
 ;;                                     ;; end
-;; @0049                               jump block1(v3)
-;;
-;;                                 block1(v2: i32):
 ;; @0049                               return v2
 ;; }
 ;;
@@ -48,24 +42,21 @@
 ;;
 ;;                                 block0(v0: i32):
 ;;                                     ;; i32.const
-;; @004c                               v2 = iconst.i32 10
+;; @004c                               v1 = iconst.i32 10
 ;;                                     ;; i32.const
-;; @004e                               v3 = iconst.i32 3
+;; @004e                               v2 = iconst.i32 3
 ;;                                     ;; call_indirect
-;; @0052                               v4 = uextend.i64 v0
-;; @0052                               v5 = iconst.i64 2
-;; @0052                               v6 = icmp uge v4, v5  ; v5 = 2
-;; @0052                               trapnz v6, user3                             ;; traps: undefined element: out of bounds table access
-;; @0052                               v7 = symbol_value.i64 gv0
-;; @0052                               v8 = iconst.i64 3
-;; @0052                               v9 = ishl v4, v8  ; v8 = 3
-;; @0052                               v10 = iadd v7, v9
-;; @0052                               v11 = load.i64 notrap aligned readonly can_move little v10
-;; @0052                               v12 = call_indirect sig0, v11(v2, v3)  ; v2 = 10, v3 = 3
+;; @0052                               v3 = uextend.i64 v0
+;; @0052                               v4 = iconst.i64 2
+;; @0052                               v5 = icmp uge v3, v4  ; v4 = 2
+;; @0052                               trapnz v5, user3                             ;; traps: undefined element: out of bounds table access
+;; @0052                               v6 = symbol_value.i64 gv0
+;; @0052                               v7 = iconst.i64 3
+;; @0052                               v8 = ishl v3, v7  ; v7 = 3
+;; @0052                               v9 = iadd v6, v8
+;; @0052                               v10 = load.i64 notrap aligned readonly can_move little v9
+;; @0052                               v11 = call_indirect sig0, v10(v1, v2)  ; v1 = 10, v2 = 3
 ;;                                     ;; end
-;; @0055                               jump block1(v12)
-;;
-;;                                 block1(v1: i32):
-;; @0055                               return v1
+;; @0055                               return v11
 ;; }
 ;;

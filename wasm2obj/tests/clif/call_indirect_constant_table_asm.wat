@@ -21,8 +21,6 @@
 ;;   pushq %rbp
 ;;   movq %rsp, %rbp
 ;; block0:
-;;   jmp     label1
-;; block1:
 ;;   leal (%rdi, %rsi), %eax
 ;;   movq %rbp, %rsp
 ;;   popq %rbp
@@ -32,8 +30,6 @@
 ;;   pushq %rbp
 ;;   movq %rsp, %rbp
 ;; block0:
-;;   jmp     label1
-;; block1:
 ;;   movq %rdi, %rax
 ;;   subl %esi, %eax
 ;;   movq %rbp, %rsp
@@ -52,8 +48,6 @@
 ;;   movl $0xa, %edi
 ;;   movl $0x3, %esi
 ;;   call    *%r9
-;;   jmp     label1
-;; block1:
 ;;   movq %rbp, %rsp
 ;;   popq %rbp
 ;;   retq

@@ -9,12 +9,9 @@
 ;; function u0:0(i32) -> i32 tail {
 ;;                                 block0(v0: i32):
 ;;                                     ;; i32.load
-;; @002a                               v2 = uextend.i64 v0
-;; @002a                               v3 = load.i32 user2 little v2+16             ;; traps: out of bounds memory access
+;; @002a                               v1 = uextend.i64 v0
+;; @002a                               v2 = load.i32 user2 little v1+16             ;; traps: out of bounds memory access
 ;;                                     ;; end
-;; @002d                               jump block1(v3)
-;;
-;;                                 block1(v1: i32):
-;; @002d                               return v1
+;; @002d                               return v2
 ;; }
 ;;

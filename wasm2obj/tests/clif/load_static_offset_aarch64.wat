@@ -11,8 +11,6 @@
 ;; block0:
 ;;   mov w3, w2
 ;;   ldr w2, [x3, #16]
-;;   b label1
-;; block1:
 ;;   ldp fp, lr, [sp], #16
 ;;   ret
 ;;

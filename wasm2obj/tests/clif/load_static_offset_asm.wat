@@ -11,8 +11,6 @@
 ;; block0:
 ;;   movl %edi, %esi
 ;;   movl 0x10(%rsi), %eax
-;;   jmp     label1
-;; block1:
 ;;   movq %rbp, %rsp
 ;;   popq %rbp
 ;;   retq

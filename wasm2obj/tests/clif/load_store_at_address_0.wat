@@ -13,15 +13,12 @@
 ;; function u0:0() -> i32 tail {
 ;;                                 block0:
 ;;                                     ;; i32.const
-;; @0034                               v1 = iconst.i32 0
+;; @0034                               v0 = iconst.i32 0
 ;;                                     ;; i32.load
-;; @0036                               v2 = uextend.i64 v1  ; v1 = 0
-;; @0036                               v3 = load.i32 user2 little v2                ;; traps: out of bounds memory access
+;; @0036                               v1 = iconst.i64 0
+;; @0036                               v2 = load.i32 user2 little v1  ; v1 = 0      ;; traps: out of bounds memory access
 ;;                                     ;; end
-;; @0039                               jump block1(v3)
-;;
-;;                                 block1(v0: i32):
-;; @0039                               return v0
+;; @0039                               return v2
 ;; }
 ;;
 ;; ;; function 1 store, body at 0x3b
@@ -30,12 +27,9 @@
 ;;                                     ;; i32.const
 ;; @003c                               v1 = iconst.i32 0
 ;;                                     ;; i32.store
-;; @0040                               v2 = uextend.i64 v1  ; v1 = 0
-;; @0040                               store user2 little v0, v2                    ;; traps: out of bounds memory access
+;; @0040                               v2 = iconst.i64 0
+;; @0040                               store user2 little v0, v2  ; v2 = 0          ;; traps: out of bounds memory access
 ;;                                     ;; end
-;; @0043                               jump block1
-;;
-;;                                 block1:
 ;; @0043                               return
 ;; }
 ;;

@@ -16,8 +16,6 @@
 ;;   uninit  %rdx
 ;;   xorq %rdx, %rdx
 ;;   movl (%rdx), %eax
-;;   jmp     label1
-;; block1:
 ;;   movq %rbp, %rsp
 ;;   popq %rbp
 ;;   retq
@@ -29,8 +27,6 @@
 ;;   uninit  %rsi
 ;;   xorq %rsi, %rsi
 ;;   movl %edi, (%rsi)
-;;   jmp     label1
-;; block1:
 ;;   movq %rbp, %rsp
 ;;   popq %rbp
 ;;   retq

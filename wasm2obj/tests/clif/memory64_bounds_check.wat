@@ -11,17 +11,14 @@
 ;;
 ;;                                 block0(v0: i64):
 ;;                                     ;; i64.load
-;; @002a                               v2 = iconst.i64 16
-;; @002a                               v3 = uadd_overflow_trap v0, v2, user2  ; v2 = 16 ;; traps: out of bounds memory access
-;; @002a                               v4 = symbol_value.i64 gv0
-;; @002a                               v5 = load.i64 notrap aligned little v4+8
-;; @002a                               v6 = icmp ugt v3, v5
-;; @002a                               trapnz v6, user2                             ;; traps: out of bounds memory access
-;; @002a                               v7 = load.i64 notrap little v0+8
+;; @002a                               v1 = iconst.i64 16
+;; @002a                               v2 = uadd_overflow_trap v0, v1, user2  ; v1 = 16 ;; traps: out of bounds memory access
+;; @002a                               v3 = symbol_value.i64 gv0
+;; @002a                               v4 = load.i64 notrap aligned little v3+8
+;; @002a                               v5 = icmp ugt v2, v4
+;; @002a                               trapnz v5, user2                             ;; traps: out of bounds memory access
+;; @002a                               v6 = load.i64 notrap little v0+8
 ;;                                     ;; end
-;; @002d                               jump block1(v7)
-;;
-;;                                 block1(v1: i64):
-;; @002d                               return v1
+;; @002d                               return v6
 ;; }
 ;;

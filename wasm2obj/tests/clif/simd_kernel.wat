@@ -35,16 +35,16 @@
 ;;     const0 = 0x00000000000000000000000000000000
 ;;
 ;;                                 block0(v0: f32, v1: i32, v2: i32, v3: i32):
-;;                                     v26 -> v3
+;;                                     v25 -> v3
 ;;                                     v4 = vconst.i8x16 const0
 ;;                                     ;; f32x4.splat
 ;; @002f                               v5 = splat.f32x4 v0
 ;; @002f                               v6 = bitcast.i8x16 little v5
 ;;                                     v8 -> v6
 ;;                                     ;; loop
-;; @0033                               jump block2(v2, v1)
+;; @0033                               jump block1(v2, v1)
 ;;
-;;                                 block2(v7: i32, v9: i32):
+;;                                 block1(v7: i32, v9: i32):
 ;;                                     ;; v128.load
 ;; @003b                               v10 = uextend.i64 v9
 ;; @003b                               v11 = load.i8x16 user2 little v10            ;; traps: out of bounds memory access
@@ -61,31 +61,22 @@
 ;; @0048                               v19 = fadd v14, v18
 ;; @0048                               v20 = bitcast.i8x16 little v19
 ;;                                     ;; v128.store
-;; @004b                               v21 = uextend.i64 v7
-;; @004b                               store user2 little v20, v21                  ;; traps: out of bounds memory access
+;; @004b                               store user2 little v20, v16                  ;; traps: out of bounds memory access
 ;;                                     ;; i32.const
-;; @0051                               v22 = iconst.i32 16
+;; @0051                               v21 = iconst.i32 16
 ;;                                     ;; i32.add
-;; @0053                               v23 = iadd v9, v22  ; v22 = 16
+;; @0053                               v22 = iadd v9, v21  ; v21 = 16
 ;;                                     ;; i32.const
-;; @0058                               v24 = iconst.i32 16
+;; @0058                               v23 = iconst.i32 16
 ;;                                     ;; i32.add
-;; @005a                               v25 = iadd v7, v24  ; v24 = 16
+;; @005a                               v24 = iadd v7, v23  ; v23 = 16
 ;;                                     ;; i32.lt_u
-;; @005f                               v27 = icmp ult v25, v26
-;; @005f                               v28 = uextend.i32 v27
+;; @005f                               v26 = icmp ult v24, v25
 ;;                                     ;; br_if
-;; @0060                               brif v28, block2(v25, v23), block4
+;; @0060                               brif v26, block1(v24, v22), block2
 ;;
-;;                                 block4:
+;;                                 block2:
 ;;                                     ;; end
-;; @0062                               jump block3
-;;
-;;                                 block3:
-;;                                     ;; end
-;; @0063                               jump block1
-;;
-;;                                 block1:
 ;; @0063                               return
 ;; }
 ;;

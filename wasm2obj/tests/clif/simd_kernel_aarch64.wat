@@ -51,10 +51,6 @@
 ;; block2:
 ;;   b label1
 ;; block3:
-;;   b label4
-;; block4:
-;;   b label5
-;; block5:
 ;;   ldp fp, lr, [sp], #16
 ;;   ret
 ;;

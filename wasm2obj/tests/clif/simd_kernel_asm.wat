@@ -52,10 +52,6 @@
 ;; block2:
 ;;   jmp     label1
 ;; block3:
-;;   jmp     label4
-;; block4:
-;;   jmp     label5
-;; block5:
 ;;   movq %rbp, %rsp
 ;;   popq %rbp
 ;;   retq

@@ -21,31 +21,23 @@
 ;;     fn0 = colocated u0:0 sig0                    ;; function 0 count
 ;;
 ;;                                 block0(v0: i64, v1: i64):
-;;                                     ;; i64.eqz
-;; @0027                               v3 = iconst.i64 0
-;; @0027                               v4 = icmp eq v0, v3  ; v3 = 0
-;; @0027                               v5 = uextend.i32 v4
 ;;                                     ;; if
-;; @0028                               brif v5, block2, block3
+;; @0028                               brif v0, block2, block1
 ;;
-;;                                 block2:
+;;                                 block1:
 ;;                                     ;; return
 ;; @002c                               return v1
 ;;
-;;                                 block3:
-;;                                     ;; end
-;; @002d                               jump block4
-;;
-;;                                 block4:
+;;                                 block2:
 ;;                                     ;; i64.const
-;; @0030                               v6 = iconst.i64 1
+;; @0030                               v2 = iconst.i64 1
 ;;                                     ;; i64.sub
-;; @0032                               v7 = isub.i64 v0, v6  ; v6 = 1
+;; @0032                               v3 = isub.i64 v0, v2  ; v2 = 1
 ;;                                     ;; i64.const
-;; @0035                               v8 = iconst.i64 2
+;; @0035                               v4 = iconst.i64 2
 ;;                                     ;; i64.add
-;; @0037                               v9 = iadd.i64 v1, v8  ; v8 = 2
+;; @0037                               v5 = iadd.i64 v1, v4  ; v4 = 2
 ;;                                     ;; return_call
-;; @0038                               return_call fn0(v7, v9)
+;; @0038                               return_call fn0(v3, v5)
 ;; }
 ;;

@@ -20,16 +20,15 @@
 ;;   movq %rsp, %rbp
 ;; block0:
 ;;   testq %rdi, %rdi
-;;   jz      label3; j label1
+;;   jnz     label2; j label1
 ;; block1:
-;;   jmp     label2
-;; block2:
-;;   subq $0x1, %rdi
-;;   leaq 2(%rsi), %rsi
-;;   return_call_known [function 0 count] (0) tmp=%r11 %rdi=%rdi %rsi=%rsi
-;; block3:
 ;;   movq %rsi, %rax
 ;;   movq %rbp, %rsp
 ;;   popq %rbp
 ;;   retq
+;; block2:
+;;   movq %rsi, %rax
+;;   subq $0x1, %rdi
+;;   leaq 2(%rax), %rsi
+;;   return_call_known [function 0 count] (0) tmp=%r11 %rdi=%rdi %rsi=%rsi
 ;;

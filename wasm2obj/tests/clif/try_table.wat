@@ -41,28 +41,25 @@
 ;;
 ;;                                 block0(v0: i32):
 ;;                                     ;; call
-;; @003f                               try_call fn0(v0), sig0, block5, [ tag0: block3(exn0) ]
+;; @003f                               try_call fn0(v0), sig0, block2, [ tag0: block1(exn0) ]
 ;;
-;;                                 block5:
+;;                                 block2:
 ;;                                     ;; end
-;; @0041                               jump block4
+;; @0041                               jump block3
 ;;
-;;                                 block3(v3: i64) cold:
-;; @0041                               v4 = load.i32 notrap aligned little v3+16
-;; @0041                               call fn1(v3)
-;; @0041                               jump block2(v4)
+;;                                 block1(v1: i64) cold:
+;; @0041                               v2 = load.i32 notrap aligned little v1+16
+;; @0041                               call fn1(v1)
+;; @0041                               jump block4(v2)
 ;;
-;;                                 block4:
+;;                                 block3:
 ;;                                     ;; i32.const
-;; @0042                               v5 = iconst.i32 0
+;; @0042                               v4 = iconst.i32 0
 ;;                                     ;; end
-;; @0044                               jump block2(v5)  ; v5 = 0
+;; @0044                               jump block4(v4)  ; v4 = 0
 ;;
-;;                                 block2(v2: i32):
+;;                                 block4(v3: i32):
 ;;                                     ;; end
-;; @0045                               jump block1(v2)
-;;
-;;                                 block1(v1: i32):
-;; @0045                               return v1
+;; @0045                               return v3
 ;; }
 ;;
