@@ -5,8 +5,8 @@
 
 use super::bare_segment::BareSegment;
 use super::device::{EthernetDevice, TransmitBuffer, TransmitOffload};
-use super::frame::{self, SentFrame, SentSegment};
 use super::recovery::Recovery;
+use super::sent_frame::{self, SentFrame, SentSegment};
 use alloc::boxed::Box;
 use core::num::NonZeroUsize;
 use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
@@ -86,6 +86,7 @@ impl<D: EthernetDevice> Device for Exchange<'_, D> {
     where
         Self: 'b;
 
+    #[inline(always)]
     fn receive(&mut self, _: Instant) -> Option<(FrameReader<'_>, FrameWriter<'_, D>)> {
         let frame = self.frame.take()?;
         let writer = FrameWriter {
@@ -97,6 +98,7 @@ impl<D: EthernetDevice> Device for Exchange<'_, D> {
         Some((FrameReader(frame), writer))
     }
 
+    #[inline(always)]
     fn transmit(&mut self, _: Instant) -> Option<FrameWriter<'_, D>> {
         if self.is_full || !self.device.can_transmit() {
             self.sent.exhausted = true;
@@ -161,7 +163,7 @@ impl<D: EthernetDevice> TxToken for FrameWriter<'_, D> {
         let result = fill(buffer.bytes_mut());
         match self.recovery {
             Some(recovery) => self.send_parts(buffer, recovery),
-            None => self.send(buffer),
+            None => self.send_here(buffer),
         }
         result
     }
@@ -172,9 +174,16 @@ impl<D: EthernetDevice> TxToken for FrameWriter<'_, D> {
 }
 
 impl<D: EthernetDevice> FrameWriter<'_, D> {
-    fn send(&mut self, mut buffer: TransmitBuffer) {
+    fn send(&mut self, buffer: TransmitBuffer) {
+        self.send_here(buffer);
+    }
+
+    /// As [`send`](Self::send), without a call: for what nearly every frame takes.
+    #[inline(always)]
+    fn send_here(&mut self, mut buffer: TransmitBuffer) {
         let bytes = buffer.bytes_mut();
-        let frame = frame::read_sent(bytes);
+        let transport = sent_frame::sent_transport(bytes);
+        let frame = sent_frame::read_sent(bytes, transport);
         self.sent.neighbor_missing = frame == SentFrame::NeighborRequest;
         self.sent.frames += usize::from(!self.sent.neighbor_missing);
         let mut segmented = self.meta.segmentation_offload_size.map(u16::from);
@@ -185,11 +194,13 @@ impl<D: EthernetDevice> FrameWriter<'_, D> {
                 self.sent.fin = BareSegment::from_frame(bytes).map(Box::new);
             }
         }
-        frame::complete_ipv4_header(bytes);
         let mut offload = TransmitOffload::default();
-        if self.device.offloads().checksum {
-            offload.checksum = frame::start_checksum(bytes);
-            offload.segment_len_bytes = segmented;
+        if let Some(transport) = transport {
+            sent_frame::complete_ipv4_header(bytes, transport.1);
+            if self.device.offloads().checksum {
+                offload.checksum = sent_frame::start_checksum(bytes, transport);
+                offload.segment_len_bytes = segmented;
+            }
         }
         self.device.transmit(buffer, offload);
     }
@@ -197,7 +208,7 @@ impl<D: EthernetDevice> FrameWriter<'_, D> {
     /// Sends of a TCP segment what is not to be left out, each part in a frame. What the device has no room for is lost.
     fn send_parts(&mut self, mut buffer: TransmitBuffer, recovery: &Recovery) {
         let bytes = buffer.bytes_mut();
-        let SentFrame::Segment(segment) = frame::read_sent(bytes) else {
+        let SentFrame::Segment(segment) = sent_frame::read_sent(bytes, sent_frame::sent_transport(bytes)) else {
             return self.send(buffer);
         };
         let mut parts = recovery.parts_to_send(&segment).peekable();

@@ -51,6 +51,7 @@ impl HashKey {
 impl BuildHasher for HashKey {
     type Hasher = FourTupleHasher;
 
+    #[inline(always)]
     fn build_hasher(&self) -> FourTupleHasher {
         FourTupleHasher {
             state: self.0,
@@ -75,6 +76,7 @@ impl FourTupleHasher {
 }
 
 impl Hasher for FourTupleHasher {
+    #[inline(always)]
     fn finish(&self) -> u64 {
         self.state
     }

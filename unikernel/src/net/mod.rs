@@ -20,6 +20,7 @@
 mod address;
 mod backlog;
 mod bare_segment;
+mod checksum;
 mod closed_window;
 mod connection;
 mod device;
@@ -34,6 +35,7 @@ mod recovery;
 mod round_trip;
 mod scoreboard;
 mod segments;
+mod sent_frame;
 mod sockets;
 mod stack;
 mod tcp;
@@ -108,6 +110,8 @@ pub struct Received {
     pub truncated: bool,
     /// The sender.
     pub from: Option<SocketAddr>,
+    /// There is nothing more for now: the socket is among those [woken](Network::take_woken) as soon as there is, or it is closed.
+    pub is_last: bool,
 }
 
 /// How long the network has nothing to do.
@@ -157,6 +161,9 @@ pub trait Network {
 
     /// Takes bytes to send, perhaps fewer than given; a datagram is taken whole or not at all.
     fn send(&mut self, socket: SocketId, bytes: &[u8], to: Option<SocketAddr>) -> Result<usize, NetError>;
+
+    /// As [`send`](Self::send), for several pieces in a row of a stream.
+    fn send_pieces(&mut self, socket: SocketId, pieces: &[&[u8]]) -> Result<usize, NetError>;
 
     /// Ends the receiving side, the sending side or both.
     fn shutdown(&mut self, socket: SocketId, receive: bool, send: bool) -> Result<(), NetError>;

@@ -11,9 +11,9 @@
 //!
 //! Limits: a peer without selective acknowledgements gets smoltcp's repetition and the timeouts.
 
-use super::frame::SentSegment;
 use super::round_trip::RoundTrip;
 use super::scoreboard::{SEGMENT_LEN_BYTES, Scoreboard};
+use super::sent_frame::SentSegment;
 use core::ops::Range;
 use smoltcp::time::Instant;
 use smoltcp::wire::TcpSeqNumber;

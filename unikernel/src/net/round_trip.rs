@@ -46,7 +46,10 @@ impl RoundTrip {
     /// Takes note that data has arrived.
     #[inline(always)]
     pub fn note_arrived(&mut self, range: Range<TcpSeqNumber>, now: Instant) {
-        if let Some((_, sent_at)) = self.timed.take_if(|(last, _)| range.contains(last)) {
+        if let Some((last, sent_at)) = self.timed
+            && range.contains(&last)
+        {
+            self.timed = None;
             self.sample(now - sent_at);
         }
     }

@@ -39,10 +39,17 @@ impl Connection {
 
 /// Segments that arrive.
 impl<D: EthernetDevice> Stack<D> {
+    #[inline(always)]
     pub(super) fn receive_segment(&mut self, segment: &Segment, bytes: &[u8]) {
-        if let Some(id) = self.connections.find(&segment.tuple) {
-            return self.deliver(id, segment, bytes);
+        match self.connections.find(&segment.tuple) {
+            Some(id) => self.deliver(id, segment, bytes),
+            None => self.receive_stray(segment, bytes),
         }
+    }
+
+    /// Receives a segment of no connection.
+    #[inline(never)]
+    fn receive_stray(&mut self, segment: &Segment, bytes: &[u8]) {
         match self.time_wait.judge(segment, self.now) {
             Some(Verdict::Ignore) => return,
             Some(Verdict::Acknowledge(record)) => return self.acknowledge_again(record, bytes),
@@ -70,12 +77,15 @@ impl<D: EthernetDevice> Stack<D> {
         connection.note_window(segment, bytes, self.now);
         let socket = connection.socket();
         let after = socket.state();
+        let (mut state, mut received_len_bytes) = (after, socket.recv_queue());
         if let Some(number) = segment.acknowledgment {
             if before != after || socket.send_queue() < queued {
                 connection.recovery.note_acknowledgment(number, self.now);
             }
-            for block in segment.selective_acknowledgments() {
-                connection.recovery.note_selective_acknowledgment(block, self.now);
+            if !segment.options.is_empty() {
+                for block in segment.selective_acknowledgments() {
+                    connection.recovery.note_selective_acknowledgment(block, self.now);
+                }
             }
         }
         if after == tcp::State::TimeWait && before != after {
@@ -86,9 +96,9 @@ impl<D: EthernetDevice> Stack<D> {
         }
         if connection.receive_shut || matches!(connection.owner, Owner::Nobody(_)) {
             refuse_data(connection);
+            let socket = connection.socket();
+            (state, received_len_bytes) = (socket.state(), socket.recv_queue());
         }
-        let socket = connection.socket();
-        let (state, received_len_bytes) = (socket.state(), socket.recv_queue());
         if let Some(socket_id) = connection.socket_id
             && (received_len_bytes > 0 || state != before)
         {

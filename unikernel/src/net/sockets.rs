@@ -362,10 +362,15 @@ impl<D: EthernetDevice> Network for Stack<D> {
         match self.sockets.get(socket)? {
             ProgramSocket::Stream(stream) => {
                 let number = stream.connection()?;
-                self.send_stream(number, bytes)
+                self.send_stream(number, &[bytes])
             }
             ProgramSocket::Datagram(_) => self.send_datagram(socket, bytes, to),
         }
+    }
+
+    fn send_pieces(&mut self, socket: SocketId, pieces: &[&[u8]]) -> Result<usize, NetError> {
+        let number = self.sockets.stream(socket)?.connection()?;
+        self.send_stream(number, pieces)
     }
 
     fn shutdown(&mut self, socket: SocketId, receive: bool, send: bool) -> Result<(), NetError> {

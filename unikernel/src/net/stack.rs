@@ -11,7 +11,7 @@ use super::device::EthernetDevice;
 use super::dns::Resolver;
 use super::exchange::{Exchange, Sent};
 use super::four_tuple::HashKey;
-use super::frame::{Class, classify};
+use super::frame::{Class, classify, read_plain};
 use super::sockets::ProgramSockets;
 use super::time_wait::TimeWait;
 use super::timers::Timers;
@@ -186,9 +186,21 @@ impl<D: EthernetDevice> Stack<D> {
     }
 
     pub(super) fn receive_frame(&mut self, frame: &ReceivedFrame) {
-        match classify(frame.bytes(), frame.checksum_valid) {
-            Class::Tcp(segment) => self.receive_segment(&segment, frame.bytes()),
-            Class::Udp(local) => self.receive_datagram(local, frame.bytes()),
+        if frame.checksum_valid
+            && let Some(segment) = read_plain(frame.bytes())
+        {
+            self.receive_segment(&segment, frame.bytes());
+        } else {
+            self.receive_any(frame);
+        }
+    }
+
+    /// Receives a frame that is not [plain](read_plain).
+    #[inline(never)]
+    fn receive_any(&mut self, frame: &ReceivedFrame) {
+        match &classify(frame.bytes(), frame.checksum_valid) {
+            Class::Tcp(segment) => self.receive_segment(segment, frame.bytes()),
+            &Class::Udp(local) => self.receive_datagram(local, frame.bytes()),
             Class::Neighbor => {
                 self.receive_general(frame.bytes());
                 let waiting = core::mem::take(&mut self.waiting_for_neighbor);

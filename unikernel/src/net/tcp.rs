@@ -181,6 +181,7 @@ impl<D: EthernetDevice> Stack<D> {
             len_bytes: 0,
             truncated: false,
             from: None,
+            is_last: false,
         };
         if connection.receive_shut || buffer.is_empty() {
             return Ok(end);
@@ -194,18 +195,21 @@ impl<D: EthernetDevice> Stack<D> {
         match result {
             Ok(0) => Err(NetError::WouldBlock),
             Ok(len_bytes) => {
+                let mut is_last = false;
                 if !peek {
+                    let is_idle = socket.recv_queue() == 0 && socket.may_recv();
                     // The window may have opened.
                     connection.enqueue(number, &mut self.egress);
-                    let socket = connection.socket();
-                    if socket.recv_queue() == 0
-                        && socket.may_recv()
-                        && let Some(id) = connection.socket_id
-                    {
+                    if is_idle && let Some(id) = connection.socket_id {
                         self.sockets.rest(id);
+                        is_last = true;
                     }
                 }
-                Ok(Received { len_bytes, ..end })
+                Ok(Received {
+                    len_bytes,
+                    is_last,
+                    ..end
+                })
             }
             Err(tcp::RecvError::Finished) => Ok(end),
             Err(tcp::RecvError::InvalidState) => match (connection.failure.take(), connection.socket().state()) {
@@ -216,10 +220,11 @@ impl<D: EthernetDevice> Stack<D> {
         }
     }
 
-    pub(super) fn send_stream(&mut self, number: u32, bytes: &[u8]) -> Result<usize, NetError> {
+    #[inline(always)]
+    pub(super) fn send_stream(&mut self, number: u32, pieces: &[&[u8]]) -> Result<usize, NetError> {
         let connection = self.connections.get_mut(number).ok_or(NetError::BadSocket)?;
-        match queue_to_send(connection.socket_mut(), bytes) {
-            Ok(0) if !bytes.is_empty() => Err(NetError::WouldBlock),
+        match queue_to_send(connection.socket_mut(), pieces) {
+            Ok(0) if pieces.iter().any(|piece| !piece.is_empty()) => Err(NetError::WouldBlock),
             Ok(len_bytes) => {
                 connection.enqueue(number, &mut self.egress);
                 Ok(len_bytes)
@@ -337,17 +342,31 @@ fn take_received(socket: &mut tcp::Socket<'static>, buffer: &mut [u8]) -> Result
 }
 
 /// Moves bytes into the send buffer, as [`take_received`] does.
-fn queue_to_send(socket: &mut tcp::Socket<'static>, bytes: &[u8]) -> Result<usize, tcp::SendError> {
+#[inline(always)]
+fn queue_to_send(socket: &mut tcp::Socket<'static>, pieces: &[&[u8]]) -> Result<usize, tcp::SendError> {
+    let mut pieces = pieces.iter();
+    let mut rest = pieces.next().copied().unwrap_or_default();
     let mut queued = 0;
     loop {
-        let rest = &bytes[queued..];
-        let len_bytes = socket.send(|space| {
-            let len_bytes = space.len().min(rest.len());
-            space[..len_bytes].copy_from_slice(&rest[..len_bytes]);
-            (len_bytes, len_bytes)
+        let (len_bytes, is_all) = socket.send(|space| {
+            let mut filled = 0;
+            loop {
+                let free = &mut space[filled..];
+                let len_bytes = rest.len().min(free.len());
+                free[..len_bytes].copy_from_slice(&rest[..len_bytes]);
+                filled += len_bytes;
+                if len_bytes < rest.len() {
+                    rest = &rest[len_bytes..];
+                    return (filled, (filled, false));
+                }
+                match pieces.next() {
+                    Some(piece) => rest = piece,
+                    None => return (filled, (filled, true)),
+                }
+            }
         })?;
         queued += len_bytes;
-        if len_bytes == 0 || queued == bytes.len() {
+        if is_all || len_bytes == 0 {
             return Ok(queued);
         }
     }

@@ -121,7 +121,7 @@ mod tests {
         }
     }
 
-    fn segment(port: u16, sequence: i32) -> Segment {
+    fn segment(port: u16, sequence: i32) -> Segment<'static> {
         Segment {
             tuple: tuple(port),
             is_request: false,
@@ -131,7 +131,7 @@ mod tests {
             sequence_len: 1,
             acknowledgment: None,
             window: 1000,
-            selective_acknowledgments: [None; 3],
+            options: &[],
         }
     }
 

@@ -69,6 +69,7 @@ impl DatagramSocket {
                 len_bytes,
                 truncated: bytes.len() > len_bytes,
                 from: Some(from),
+                is_last: false,
             };
             if is_wanted {
                 buffer[..len_bytes].copy_from_slice(&bytes[..len_bytes]);

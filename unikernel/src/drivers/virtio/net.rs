@@ -174,6 +174,7 @@ impl VirtioNet {
         Ok(device)
     }
 
+    #[inline(always)]
     fn post_receive_buffer(&mut self, buffer: Box<[u8]>) {
         let len_bytes = buffer.len();
         if len_bytes == BUFFER_LEN_BYTES
@@ -262,10 +263,12 @@ impl EthernetDevice for VirtioNet {
         }
     }
 
+    #[inline(always)]
     fn recycle(&mut self, frame: ReceivedFrame) {
         self.post_receive_buffer(frame.buffer);
     }
 
+    #[inline(always)]
     fn can_transmit(&mut self) -> bool {
         if self.free.is_empty() || self.free_large.is_empty() || !self.transmit.has_room() {
             self.reclaim();
@@ -275,6 +278,7 @@ impl EthernetDevice for VirtioNet {
             && has_buffer(&mut self.free_large, LARGE_BUFFER_LEN_BYTES)
     }
 
+    #[inline(always)]
     fn transmit_buffer(&mut self, len_bytes: usize) -> Option<TransmitBuffer> {
         // Whoever only answers, as to pings, asks for nothing but buffers.
         if !self.transmit.has_room() {
@@ -302,12 +306,14 @@ impl EthernetDevice for VirtioNet {
         })
     }
 
+    #[inline(always)]
     fn transmit(&mut self, mut packet: TransmitBuffer, offload: TransmitOffload) {
         let header = PacketHeader::for_offload(offload, packet.bytes_mut()).encode();
         // Copies of a length that the compiler knows are no calls.
-        match packet.buffer.first_chunk_mut() {
-            Some(place) if packet.start == PacketHeader::LEN_BYTES => *place = header,
-            _ => packet.buffer[..packet.start].copy_from_slice(&header[..packet.start]),
+        let (old, count) = header.split_at(PacketHeader::OLD_LEN_BYTES);
+        packet.buffer[..PacketHeader::OLD_LEN_BYTES].copy_from_slice(old);
+        if packet.start == PacketHeader::LEN_BYTES {
+            packet.buffer[PacketHeader::OLD_LEN_BYTES..PacketHeader::LEN_BYTES].copy_from_slice(count);
         }
         let len_bytes = packet.start + packet.len_bytes;
         // Without room the frame is lost, as on a wire; `transmit_buffer` has seen to it that there is.

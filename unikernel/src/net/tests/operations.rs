@@ -138,6 +138,37 @@ fn closing_with_unread_data_resets_the_connection() {
 }
 
 #[test]
+fn pieces_of_any_length_are_sent_in_a_row() {
+    let mut world = World::new(1, Faults::default());
+    let listener = listen(&mut world, "0.0.0.0:80", 1);
+    let (client, server) = connect(&mut world, listener, "10.0.0.2:80");
+    let bytes = pattern(400_000, 1);
+    let (mut sent, mut received) = (0, Vec::new());
+    let mut buffer = vec![0; 7001];
+    assert!(world.run_until(10 * SECOND, |world| {
+        // The lengths go round with the place, so that each piece meets the end of the send buffer, and its lack of room.
+        let lens = [sent % 3, sent % 9973, 0, sent % 4001];
+        let mut rest = &bytes[sent..];
+        let pieces = lens.map(|len_bytes| rest.split_off(..len_bytes.min(rest.len())).unwrap());
+        let offered: usize = pieces.iter().map(|piece| piece.len()).sum();
+        match world.stacks[SERVER].send_pieces(server, &[&pieces[..], &[&rest[..rest.len().min(1)]]].concat()) {
+            Ok(len_bytes) => {
+                assert!(len_bytes <= offered + 1);
+                sent += len_bytes;
+            }
+            Err(error) => assert_eq!(error, NetError::WouldBlock),
+        }
+        if let Ok(chunk) = world.stacks[CLIENT].receive(client, &mut buffer, false) {
+            received.extend_from_slice(&buffer[..chunk.len_bytes]);
+        }
+        received.len() == bytes.len()
+    }));
+    assert!(received == bytes);
+    assert_eq!(world.stacks[SERVER].send_pieces(server, &[]), Ok(0));
+    assert_eq!(world.stacks[SERVER].send_pieces(server, &[&[], &[]]), Ok(0));
+}
+
+#[test]
 fn a_closed_connection_delivers_what_was_sent_and_leaves_a_record_only() {
     let mut world = World::new(
         1,
