@@ -205,12 +205,21 @@ fn check_transfer(
 /// # Errors
 /// `Errno::Fault`, `Errno::Inval`.
 pub(super) fn check_buffers(memory: &GuestMemory, buffers: u32, count: u32) -> Result<GuestSlice<Iovec>, Errno> {
+    check_buffers_here(memory, buffers, count)
+}
+
+/// As [`check_buffers`], without a call: for functions that are called often.
+#[inline(always)]
+pub(super) fn check_buffers_here(memory: &GuestMemory, buffers: u32, count: u32) -> Result<GuestSlice<Iovec>, Errno> {
     let buffers = memory.slice::<Iovec>(buffers, count)?;
-    let mut total = 0u32;
+    let mut total = 0;
     for pointer in buffers.iter() {
         let buffer = memory.read(pointer);
         memory.slice::<u8>(buffer.buf, buffer.buf_len)?;
-        total = total.checked_add(buffer.buf_len).ok_or(Errno::Inval)?;
+        total += u64::from(buffer.buf_len);
+    }
+    if total > u64::from(u32::MAX) {
+        return Err(Errno::Inval);
     }
     Ok(buffers)
 }

@@ -9,6 +9,8 @@
 //! nothing to receive, unless it is among those woken; and its place is in `by_socket`. A socket is woken when it is closed, too, so
 //! a number that stands for another socket now is noticed. Read first: [`InterestList::update`].
 
+use super::poll::EVENT_FD_READ;
+use super::types::Fd;
 use crate::headroom;
 use crate::net::SocketId;
 use alloc::vec::Vec;
@@ -114,6 +116,20 @@ impl InterestList {
         self.wake(socket);
         self.by_socket[place] = index;
         self.candidates[index as usize / WORD_BITS] &= !(1 << (index as usize % WORD_BITS));
+    }
+
+    /// Passes again over the subscription that waits to receive from a socket through the descriptor `fd`, now that the program has
+    /// received all that there was, if it is the one that was passed over before.
+    #[inline(always)]
+    pub fn rest_again(&mut self, fd: Fd, socket: SocketId) {
+        if let Some(&index) = self.by_socket.get(socket.0 as usize)
+            && let Some(&[kind, descriptor]) = self.kept.get(index as usize)
+            && kind as u8 == EVENT_FD_READ
+            && descriptor as u32 == fd
+            && let Some(word) = self.candidates.get_mut(index as usize / WORD_BITS)
+        {
+            *word &= !(1 << (index as usize % WORD_BITS));
+        }
     }
 
     /// Takes note that something has happened to a socket.

@@ -64,7 +64,7 @@ type RawEvent = Block<32>;
 /// Event of a clock.
 const EVENT_CLOCK: u8 = 0;
 /// Event of a descriptor that can be read.
-const EVENT_FD_READ: u8 = 1;
+pub(super) const EVENT_FD_READ: u8 = 1;
 /// Event of a descriptor that can be written.
 const EVENT_FD_WRITE: u8 = 2;
 
@@ -133,7 +133,7 @@ pub(super) fn poll<const LEN_BYTES: usize, const CLOCK: usize>(
             };
             if readiness != Readiness::Pending {
                 let event = encode_event(&subscription, readiness);
-                context.memory.write(events.get(ready_count), event);
+                context.memory.write_here(events.get(ready_count), event);
                 ready_count += 1;
             }
             index = context.interests.next(index + 1);

@@ -204,43 +204,42 @@ fn write_address(
 /// `Errno::Badf`, `Errno::Notsock`; what opening a listener reports.
 #[inline(always)]
 pub(super) fn socket(context: &mut Context, fd: Fd) -> Result<SocketId, Errno> {
+    socket_and_kind(context, fd).map(|(socket, _)| socket)
+}
+
+/// As [`socket`]; also tells whether it carries a stream, not datagrams.
+///
+/// # Errors
+/// As `socket`.
+#[inline(always)]
+pub(super) fn socket_and_kind(context: &mut Context, fd: Fd) -> Result<(SocketId, bool), Errno> {
     match context.descriptors.get(fd)?.kind {
-        DescriptorKind::Socket(SocketState::Open { socket, .. }) => Ok(socket),
+        DescriptorKind::Socket(SocketState::Open { socket, is_stream }) => Ok((socket, is_stream)),
         DescriptorKind::Socket(SocketState::ToListen(index)) => begin_to_listen(context, fd, index),
         _ => Err(Errno::Notsock),
     }
 }
 
-fn begin_to_listen(context: &mut Context, fd: Fd, index: usize) -> Result<SocketId, Errno> {
+fn begin_to_listen(context: &mut Context, fd: Fd, index: usize) -> Result<(SocketId, bool), Errno> {
     let socket = attach::listen(context, index)?;
     context.descriptors.get_mut(fd)?.kind = DescriptorKind::Socket(SocketState::Open {
         socket,
         is_stream: true,
     });
-    Ok(socket)
+    Ok((socket, true))
 }
 
-/// Returns the socket of a descriptor that has one already. Leads to no part of the network: `fd_read` and its like may call it.
+/// As [`socket_and_kind`], of a descriptor that has a socket already. Leads to no part of the network: `fd_read` and its like may
+/// call it.
 ///
 /// # Errors
 /// `Errno::Badf`, `Errno::Notsock`; `Errno::Notconn` if it is yet to listen.
-pub(super) fn open_socket(context: &Context, fd: Fd) -> Result<SocketId, Errno> {
+pub(super) fn open_socket(context: &Context, fd: Fd) -> Result<(SocketId, bool), Errno> {
     match context.descriptors.get(fd)?.kind {
-        DescriptorKind::Socket(SocketState::Open { socket, .. }) => Ok(socket),
+        DescriptorKind::Socket(SocketState::Open { socket, is_stream }) => Ok((socket, is_stream)),
         DescriptorKind::Socket(SocketState::ToListen(_)) => Err(Errno::Notconn),
         _ => Err(Errno::Notsock),
     }
-}
-
-/// Tells whether a descriptor is a socket that carries a stream, not datagrams.
-///
-/// # Errors
-/// `Errno::Badf`.
-pub(super) fn is_stream(context: &Context, fd: Fd) -> Result<bool, Errno> {
-    Ok(matches!(
-        context.descriptors.get(fd)?.kind,
-        DescriptorKind::Socket(SocketState::Open { is_stream: true, .. })
-    ))
 }
 
 /// Returns the network that an open socket belongs to.
@@ -295,15 +294,34 @@ pub(super) fn block<T>(
     timeout: Timeout,
     mut attempt: impl FnMut(&mut dyn Network, &mut GuestMemory) -> Result<T, NetError>,
 ) -> Result<T, Errno> {
+    let Some(network) = context.network.as_deref_mut() else {
+        return Err(Errno::Netdown);
+    };
+    match attempt(network, &mut context.memory) {
+        Err(waiting @ (NetError::WouldBlock | NetError::InProgress)) => {
+            repeat(context, fd, socket, timeout, waiting, attempt)
+        }
+        result => Ok(result?),
+    }
+}
+
+/// As [`block`], after an attempt that was `waiting`.
+///
+/// # Errors
+/// As `block`.
+pub(super) fn repeat<T>(
+    context: &mut Context,
+    fd: Fd,
+    socket: SocketId,
+    timeout: Timeout,
+    mut waiting: NetError,
+    mut attempt: impl FnMut(&mut dyn Network, &mut GuestMemory) -> Result<T, NetError>,
+) -> Result<T, Errno> {
     let mut deadline_ns = None;
     let mut has_polled = false;
     loop {
         let Some(network) = context.network.as_deref_mut() else {
             return Err(Errno::Netdown);
-        };
-        let waiting = match attempt(network, &mut context.memory) {
-            Err(waiting @ (NetError::WouldBlock | NetError::InProgress)) => waiting,
-            result => return Ok(result?),
         };
         let now_ns = context.platform.monotonic_ns();
         if context.descriptors.get(fd)?.is_nonblocking() {
@@ -312,19 +330,26 @@ pub(super) fn block<T>(
             }
             network.poll(now_ns);
             has_polled = true;
-            continue;
-        }
-        let deadline_ns = match deadline_ns {
-            Some(deadline_ns) => deadline_ns,
-            None => {
-                let timeout_ns = timeout.of(&network.options(socket)?);
-                *deadline_ns.insert(timeout_ns.map(|timeout_ns| now_ns.saturating_add(timeout_ns)))
+        } else {
+            let deadline_ns = match deadline_ns {
+                Some(deadline_ns) => deadline_ns,
+                None => {
+                    let timeout_ns = timeout.of(&network.options(socket)?);
+                    *deadline_ns.insert(timeout_ns.map(|timeout_ns| now_ns.saturating_add(timeout_ns)))
+                }
+            };
+            if deadline_ns.is_some_and(|deadline_ns| deadline_ns <= now_ns) {
+                return Err(Errno::Again);
             }
-        };
-        if deadline_ns.is_some_and(|deadline_ns| deadline_ns <= now_ns) {
-            return Err(Errno::Again);
+            context.wait(deadline_ns);
         }
-        context.wait(deadline_ns);
+        let Some(network) = context.network.as_deref_mut() else {
+            return Err(Errno::Netdown);
+        };
+        waiting = match attempt(network, &mut context.memory) {
+            Err(waiting @ (NetError::WouldBlock | NetError::InProgress)) => waiting,
+            result => return Ok(result?),
+        };
     }
 }
 

@@ -1,11 +1,11 @@
 //! Receiving and sending: straight from and into linear memory, one buffer of a call after the other.
 
 use super::address::{AddressForm, GuestAddress};
-use super::{Timeout, block, is_stream, network, open_socket, socket};
+use super::{Timeout, block, network, open_socket, repeat, socket_and_kind};
 use crate::net::{NetError, Network, SocketId};
 use crate::wasi::context::{Context, Transfer};
 use crate::wasi::errno::Errno;
-use crate::wasi::fd_io::check_buffers;
+use crate::wasi::fd_io::{check_buffers, check_buffers_here};
 use crate::wasi::guest_memory::{GuestMemory, GuestSlice};
 use crate::wasi::types::{Fd, Iovec};
 use core::net::SocketAddr;
@@ -36,15 +36,15 @@ pub fn sock_recv(
     len_bytes: u32,
     out_flags: u32,
 ) -> Result<(), Errno> {
-    let buffers = check_buffers(&context.memory, buffers, buffer_count)?;
+    let buffers = check_buffers_here(&context.memory, buffers, buffer_count)?;
     let len_bytes = context.memory.pointer::<u32>(len_bytes)?;
     let out_flags = context.memory.pointer::<u16>(out_flags)?;
-    let socket = socket(context, fd)?;
+    let socket = socket_and_kind(context, fd)?;
     let reception = receive(context, fd, socket, buffers, flags)?;
-    context.memory.write(len_bytes, reception.len_bytes);
+    context.memory.write_here(len_bytes, reception.len_bytes);
     context
         .memory
-        .write(out_flags, if reception.truncated { DATA_TRUNCATED } else { 0 });
+        .write_here(out_flags, if reception.truncated { DATA_TRUNCATED } else { 0 });
     Ok(())
 }
 
@@ -112,11 +112,11 @@ fn receive_from(
     let port = port.map(|port| context.memory.pointer::<u32>(port)).transpose()?;
     let len_bytes = context.memory.pointer::<u32>(len_bytes)?;
     let out_flags = context.memory.pointer::<u16>(out_flags)?;
-    let socket = socket(context, fd)?;
+    let socket = socket_and_kind(context, fd)?;
     let reception = receive(context, fd, socket, buffers, flags)?;
     let from = match reception.from {
         Some(from) => Some(from),
-        None => network(context)?.peer_address(socket).ok(),
+        None => network(context)?.peer_address(socket.0).ok(),
     };
     if let Some(from) = from {
         let form = if port.is_some() {
@@ -145,10 +145,11 @@ fn read(context: &mut Context, fd: Fd, buffers: GuestSlice<Iovec>) -> Result<u32
     receive(context, fd, socket, buffers, 0).map(|reception| reception.len_bytes)
 }
 
+#[inline(always)]
 fn receive(
     context: &mut Context,
     fd: Fd,
-    socket: SocketId,
+    (socket, is_stream): (SocketId, bool),
     buffers: GuestSlice<Iovec>,
     flags: u32,
 ) -> Result<Reception, Errno> {
@@ -156,42 +157,96 @@ fn receive(
         return Err(Errno::Inval);
     }
     let peek = flags & RECV_PEEK != 0;
-    if !is_stream(context, fd)? {
+    if !is_stream {
         return receive_datagram(context, fd, socket, buffers, peek);
     }
-    // Waiting for more than there is room for would never end; peeking cannot take what it has seen out of the way.
+    let Some(network) = context.network.as_deref_mut() else {
+        return Err(Errno::Netdown);
+    };
+    let mut len_bytes = 0;
+    // Peeking cannot take what it has seen out of the way of what it waits for.
     let wants_all = flags & RECV_WAITALL != 0 && !peek;
-    let mut taken = 0;
-    let result = block(context, fd, socket, Timeout::Receive, |network, memory| {
-        let (len_bytes, is_full) = receive_once(network, memory, socket, buffers, taken, peek)?;
-        taken += len_bytes;
-        if wants_all && !is_full && len_bytes > 0 {
-            Err(NetError::WouldBlock)
-        } else {
-            Ok(())
+    match receive_once(network, &mut context.memory, socket, buffers, &mut len_bytes, peek) {
+        Ok(end) if end.is_enough(wants_all) => {
+            if end.is_last() {
+                context.interests.rest_again(fd, socket);
+            }
         }
-    });
-    match result {
+        Ok(_) | Err(NetError::WouldBlock) => {
+            len_bytes = receive_rest(context, fd, socket, buffers, len_bytes, peek, wants_all)?;
+        }
+        Err(error) => return Err(error.into()),
+    }
+    Ok(Reception {
+        len_bytes,
+        truncated: false,
+        from: None,
+    })
+}
+
+/// Waits for what a stream did not have at once. Apart from [`receive`], because most calls are served at once.
+#[cold]
+#[inline(never)]
+fn receive_rest(
+    context: &mut Context,
+    fd: Fd,
+    socket: SocketId,
+    buffers: GuestSlice<Iovec>,
+    mut taken: u32,
+    peek: bool,
+    wants_all: bool,
+) -> Result<u32, Errno> {
+    let attempt = |network: &mut dyn Network, memory: &mut GuestMemory| {
+        let end = receive_once(network, memory, socket, buffers, &mut taken, peek)?;
+        end.is_enough(wants_all).then_some(()).ok_or(NetError::WouldBlock)
+    };
+    match repeat(context, fd, socket, Timeout::Receive, NetError::WouldBlock, attempt) {
         Err(errno) if taken == 0 => Err(errno),
-        _ => Ok(Reception {
-            len_bytes: taken,
-            truncated: false,
-            from: None,
-        }),
+        _ => Ok(taken),
     }
 }
 
-/// Fills the buffers, from the given place in them on, with what there is of a stream, and tells whether they are full.
+/// Why a stream gave no more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The buffers are full.
+    Full {
+        /// There is nothing more for now, besides.
+        is_last: bool,
+    },
+    /// The stream has ended.
+    Stream,
+    /// There is nothing more for now ([`Received::is_last`](crate::net::Received::is_last)).
+    Last,
+    /// Anything else.
+    Other,
+}
+
+impl End {
+    /// Tells whether a call that may want all its buffers filled is done.
+    fn is_enough(self, wants_all: bool) -> bool {
+        !wants_all || matches!(self, End::Full { .. } | End::Stream)
+    }
+
+    /// Tells whether there is nothing more for now.
+    fn is_last(self) -> bool {
+        matches!(self, End::Last | End::Full { is_last: true })
+    }
+}
+
+/// Fills the buffers, from the place `taken` in them on, with what there is of a stream; moves the place, and tells what ended that.
+#[inline(always)]
 fn receive_once(
     network: &mut dyn Network,
     memory: &mut GuestMemory,
     socket: SocketId,
     buffers: GuestSlice<Iovec>,
-    start: u32,
+    taken: &mut u32,
     peek: bool,
-) -> Result<(u32, bool), NetError> {
-    let mut total = 0;
+) -> Result<End, NetError> {
+    let start = *taken;
     let mut skip = start;
+    let mut is_last = false;
     for pointer in buffers.iter() {
         let buffer = memory.read(pointer);
         let skipped = skip.min(buffer.buf_len);
@@ -202,19 +257,26 @@ fn receive_once(
         if area.count() == 0 {
             continue;
         }
+        if is_last {
+            return Ok(End::Last);
+        }
         match network.receive(socket, memory.bytes_mut(area), peek) {
             Ok(received) => {
-                total += received.len_bytes as u32;
+                *taken += received.len_bytes as u32;
+                if received.len_bytes == 0 {
+                    return Ok(End::Stream);
+                }
+                is_last = received.is_last;
                 // What is peeked at does not go away, so the next buffer would get the same.
                 if peek || received.len_bytes < area.count() as usize {
-                    return Ok((total, false));
+                    return Ok(if is_last { End::Last } else { End::Other });
                 }
             }
-            Err(_) if total > 0 => return Ok((total, false)),
+            Err(_) if *taken > start => return Ok(End::Other),
             Err(error) => return Err(error),
         }
     }
-    Ok((total, true))
+    Ok(End::Full { is_last })
 }
 
 /// Receives a datagram into the first buffer that has room.
@@ -256,14 +318,14 @@ pub fn sock_send(
     flags: u32,
     len_bytes: u32,
 ) -> Result<(), Errno> {
-    let buffers = check_buffers(&context.memory, buffers, buffer_count)?;
+    let buffers = check_buffers_here(&context.memory, buffers, buffer_count)?;
     let len_bytes = context.memory.pointer::<u32>(len_bytes)?;
     if flags != 0 {
         return Err(Errno::Inval);
     }
-    let socket = socket(context, fd)?;
+    let socket = socket_and_kind(context, fd)?;
     let sent = send(context, fd, socket, buffers, None)?;
-    context.memory.write(len_bytes, sent);
+    context.memory.write_here(len_bytes, sent);
     Ok(())
 }
 
@@ -288,7 +350,7 @@ pub fn sock_send_to(
     if flags != 0 {
         return Err(Errno::Inval);
     }
-    let socket = socket(context, fd)?;
+    let socket = socket_and_kind(context, fd)?;
     let sent = send(context, fd, socket, buffers, Some(to))?;
     context.memory.write(len_bytes, sent);
     Ok(())
@@ -300,61 +362,87 @@ fn write(context: &mut Context, fd: Fd, buffers: GuestSlice<Iovec>) -> Result<u3
     send(context, fd, socket, buffers, None)
 }
 
+#[inline(always)]
 fn send(
+    context: &mut Context,
+    fd: Fd,
+    (socket, is_stream): (SocketId, bool),
+    buffers: GuestSlice<Iovec>,
+    to: Option<SocketAddr>,
+) -> Result<u32, Errno> {
+    if !is_stream {
+        return send_datagram(context, fd, socket, buffers, to);
+    }
+    let Some(network) = context.network.as_deref_mut() else {
+        return Err(Errno::Netdown);
+    };
+    let mut sent = 0;
+    match send_once(network, &context.memory, socket, buffers, &mut sent) {
+        Ok(()) => Ok(sent),
+        Err(NetError::WouldBlock) => send_rest(context, fd, socket, buffers, sent),
+        Err(_) if sent > 0 => Ok(sent),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Sends what there was no room for at once: as on Linux, a blocking send takes everything and a non-blocking one what fits.
+#[cold]
+#[inline(never)]
+fn send_rest(
     context: &mut Context,
     fd: Fd,
     socket: SocketId,
     buffers: GuestSlice<Iovec>,
-    to: Option<SocketAddr>,
+    mut sent: u32,
 ) -> Result<u32, Errno> {
-    if !is_stream(context, fd)? {
-        return send_datagram(context, fd, socket, buffers, to);
-    }
-    // As on Linux, a blocking send takes everything and a non-blocking one what fits.
-    let mut sent = 0;
-    let result = block(context, fd, socket, Timeout::Send, |network, memory| {
-        let (taken, is_all) = send_once(network, memory, socket, buffers, sent)?;
-        sent += taken;
-        if is_all { Ok(()) } else { Err(NetError::WouldBlock) }
-    });
-    match result {
+    let attempt =
+        |network: &mut dyn Network, memory: &mut GuestMemory| send_once(network, memory, socket, buffers, &mut sent);
+    match repeat(context, fd, socket, Timeout::Send, NetError::WouldBlock, attempt) {
         Err(errno) if sent == 0 => Err(errno),
         _ => Ok(sent),
     }
 }
 
-/// Sends what fits of the buffers from the given place in them on, and tells whether that is all.
+/// Sends what fits of the buffers from the place `sent` in them on, and moves the place.
+///
+/// # Errors
+/// `NetError::WouldBlock` unless that is all.
+#[inline(always)]
 fn send_once(
     network: &mut dyn Network,
     memory: &GuestMemory,
     socket: SocketId,
     buffers: GuestSlice<Iovec>,
-    start: u32,
-) -> Result<(u32, bool), NetError> {
-    let mut total = 0;
-    let mut skip = start;
-    for pointer in buffers.iter() {
-        let buffer = memory.read(pointer);
-        let skipped = skip.min(buffer.buf_len);
-        skip -= skipped;
-        let Ok(area) = memory.slice::<u8>(buffer.buf + skipped, buffer.buf_len - skipped) else {
-            return Err(NetError::InvalidValue);
-        };
-        if area.count() == 0 {
-            continue;
-        }
-        match network.send(socket, memory.bytes(area), None) {
-            Ok(taken) => {
-                total += taken as u32;
-                if taken < area.count() as usize {
-                    return Ok((total, false));
-                }
+    sent: &mut u32,
+) -> Result<(), NetError> {
+    let mut skip = *sent;
+    let mut index = 0;
+    while index < buffers.count() {
+        // A head and a body leave together.
+        let mut pieces: [&[u8]; 2] = [&[], &[]];
+        let mut offered = 0;
+        for piece in &mut pieces {
+            if index < buffers.count() {
+                let buffer = memory.read(buffers.get(index));
+                index += 1;
+                let skipped = skip.min(buffer.buf_len);
+                skip -= skipped;
+                let Ok(area) = memory.slice::<u8>(buffer.buf + skipped, buffer.buf_len - skipped) else {
+                    return Err(NetError::InvalidValue);
+                };
+                *piece = memory.bytes(area);
+                offered += piece.len();
             }
-            Err(_) if total > 0 => return Ok((total, false)),
-            Err(error) => return Err(error),
+        }
+        if offered > 0 {
+            let taken = network.send_pieces(socket, &pieces)?;
+            *sent += taken as u32;
+            if taken < offered {
+                return Err(NetError::WouldBlock);
+            }
         }
     }
-    Ok((total, true))
+    Ok(())
 }
 
 /// Sends all buffers as one datagram.

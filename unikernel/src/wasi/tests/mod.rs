@@ -10,6 +10,7 @@ mod layouts;
 mod paths;
 mod polling_sockets;
 mod streams;
+mod transfers;
 mod waiting;
 
 use super::exports::{call_preview0, call_preview1};

@@ -11,19 +11,19 @@ const NONBLOCK: u64 = 4;
 const MAX_CONNECTIONS: usize = 12;
 
 /// A program that serves at 10.0.0.2, its peer at 10.0.0.1, and the list that the program polls.
-struct Server {
-    guest: Guest,
+pub(super) struct Server {
+    pub guest: Guest,
     listener: u32,
-    connections: Vec<u32>,
-    peer: Stack<VirtualDevice>,
-    peer_sockets: Vec<SocketId>,
+    pub connections: Vec<u32>,
+    pub peer: Stack<VirtualDevice>,
+    pub peer_sockets: Vec<SocketId>,
     wire: Rc<RefCell<Wire>>,
     subscriptions: Vec<[u8; 48]>,
     random: u64,
 }
 
 impl Server {
-    fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         let World {
             stacks: [peer, own],
             wire,
@@ -57,7 +57,7 @@ impl Server {
     }
 
     /// Lets both sides send what they have.
-    fn exchange(&mut self) {
+    pub fn exchange(&mut self) {
         for _ in 0..8 {
             self.wire.borrow_mut().room = usize::MAX;
             self.peer.poll(0);
@@ -65,13 +65,13 @@ impl Server {
         }
     }
 
-    fn connect(&mut self) {
+    pub fn connect(&mut self) {
         let socket = self.peer.open(Family::Ipv4, SocketKind::Stream).unwrap();
         let _ = self.peer.connect(socket, "10.0.0.2:80".parse().unwrap());
         self.peer_sockets.push(socket);
     }
 
-    fn accept(&mut self) -> bool {
+    pub fn accept(&mut self) -> bool {
         let fd = self.guest.zeros(4);
         let result = self.guest.call("sock_accept", &[self.listener.into(), NONBLOCK, fd]);
         if result.is_ok() {
@@ -203,6 +203,8 @@ fn idle_connections_are_passed_over_until_something_happens() {
         assert_eq!(events, [(7, 0, FD_READ, 8, 0), (5000, 0, 0, 0, 0)]);
     }
     server.receive(fd);
+    // Nothing more has come, which the call has found out.
+    assert_eq!(next(&server.guest.context.interests), others);
     clock_only(poll(&mut server.guest, &server.subscriptions).unwrap());
     assert_eq!(next(&server.guest.context.interests), others);
 }
