@@ -20,6 +20,7 @@ pub mod exception;
 pub mod instance;
 pub mod interface;
 pub mod linear_memory;
+mod memory_file;
 pub mod platform;
 pub mod program;
 pub mod reservation;

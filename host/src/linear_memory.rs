@@ -1,25 +1,28 @@
 //! Linear memories of this process: each has a window of addresses, as in the guest, and a second view for the host.
 //!
-//! The bytes are a memory file (`memfd_create`) mapped twice. The window is what compiled code uses: memory 0 is at address 0
+//! The bytes are a [`MemoryFile`] mapped twice. The window is what compiled code uses: memory 0 is at address 0
 //! where the process may map that, which makes the generated code the very same as the guest's. The alias is what Rust code
 //! uses, so that guest address 0 is never a null pointer. Growth opens more of the window; what is closed faults, byte-exact at
 //! page ends.
 //!
 //! Read first: [`LinearMemory`]. Limits: a 64-bit memory ends at its window's 16 GiB.
 
+use crate::memory_file::MemoryFile;
 use crate::reservation::{PAGE_BYTES, Protection, Reservation};
 use abi::instance::MemoryInstance;
 use abi::memory_map::{WASM_PAGE_SIZE, WINDOW_REACH, WINDOW_STRIDE};
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, FromRawFd};
+use std::os::fd::AsFd;
 use unikernel::trap_report::MemoryFault;
 
 /// Windows are looked for below this address: a position-independent executable and its libraries lie above.
 const WINDOWS_END: u64 = 0x5000_0000_0000;
 
-/// A first length of at most so many bytes gets its pages at once, as in the guest; later growth gets them when it touches them.
+/// A first length of at most so many bytes gets its pages at once, as in the guest.
 const EAGER_BYTES: u64 = 16 << 20;
+
+/// So does later growth by at most so many bytes, if the pages are parts of huge ones, which are there already.
+const EAGER_GROWTH_BYTES: u64 = 1 << 20;
 
 /// The addresses of one linear memory, reserved before the module is compiled, for compiled code has the address in it.
 #[derive(Debug)]
@@ -55,8 +58,9 @@ impl Window {
 pub struct LinearMemory {
     window: Window,
     alias: Reservation,
-    /// Bytes that the window shows: the memory's length, rounded up to a page. The alias shows all of the file, whose pages take
-    /// no memory before they are written.
+    /// What both show.
+    file: MemoryFile,
+    /// Bytes that the window shows: the memory's length, rounded up to a page. The alias shows all of the file.
     mapped_bytes: u64,
     /// Address of the instance that compiled code reads; it lies in the data of the module that defines the memory.
     instance: u64,
@@ -68,21 +72,15 @@ impl LinearMemory {
     /// # Errors
     /// The kernel's.
     pub fn new(mut window: Window, instance: u64) -> io::Result<LinearMemory> {
-        // SAFETY: the name is a C string.
-        let descriptor = unsafe { libc::memfd_create(c"linear memory".as_ptr(), libc::MFD_CLOEXEC) };
-        if descriptor < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the descriptor is new and nobody else's.
-        let file = unsafe { File::from_raw_fd(descriptor) };
+        let file = MemoryFile::new()?;
         let len_bytes = window.reservation.len_bytes();
-        file.set_len(len_bytes)?;
         let mut alias = Reservation::anywhere(len_bytes)?;
         alias.map_shared(file.as_fd(), Protection::ReadWrite)?;
         window.reservation.map_shared(file.as_fd(), Protection::None)?;
         Ok(LinearMemory {
             window,
             alias,
+            file,
             mapped_bytes: 0,
             instance,
         })
@@ -137,9 +135,15 @@ impl LinearMemory {
         if delta_bytes == 0 {
             return Ok(());
         }
+        self.file.reach(end)?;
         let window = &mut self.window.reservation;
         window.protect(self.mapped_bytes, delta_bytes, Protection::ReadWrite)?;
-        if self.mapped_bytes == 0 && delta_bytes <= EAGER_BYTES {
+        let eager_bytes = match (self.mapped_bytes, self.file.has_huge_pages()) {
+            (0, _) => EAGER_BYTES,
+            (_, true) => EAGER_GROWTH_BYTES,
+            (_, false) => 0,
+        };
+        if delta_bytes <= eager_bytes {
             window.populate(self.mapped_bytes, delta_bytes)?;
         }
         self.mapped_bytes = end;

@@ -102,7 +102,7 @@ impl Reservation {
         )
     }
 
-    /// Puts a file, which is as long, behind the whole reservation, shared with all other mappings of it.
+    /// Puts a file behind the whole reservation, shared with all other mappings of it. Beyond the file's end nothing may be touched.
     ///
     /// # Errors
     /// The kernel's.
@@ -151,14 +151,15 @@ impl Reservation {
         }
     }
 
-    /// Gives a mapped, writable piece its pages at once, rather than when they are touched.
+    /// Gives a mapped, readable piece its pages at once, rather than when they are touched. (Read pages of a shared, writable piece
+    /// can be written without another fault, and Linux maps several at once.)
     ///
     /// # Errors
     /// The kernel's.
     pub fn populate(&mut self, offset: u64, len_bytes: u64) -> io::Result<()> {
         let address = self.check_piece(offset, len_bytes)?;
         // SAFETY: the piece lies in this reservation; its bytes stay what they are.
-        let result = unsafe { libc::madvise(address as *mut _, len_bytes as usize, libc::MADV_POPULATE_WRITE) };
+        let result = unsafe { libc::madvise(address as *mut _, len_bytes as usize, libc::MADV_POPULATE_READ) };
         if result == 0 {
             Ok(())
         } else {
