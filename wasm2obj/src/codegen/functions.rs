@@ -7,6 +7,7 @@
 use super::inlining::{self, Callees, Origins};
 use super::isa::Generators;
 use super::listing;
+use super::placement::Placement;
 use crate::error::{Error, ErrorKind, Result};
 use crate::module::{DefinedFuncIndex, FuncIndex, TagIndex, index};
 use crate::options::Emit;
@@ -29,8 +30,8 @@ use std::cmp::Reverse;
 pub(super) struct CompiledFunction {
     /// The code.
     pub code: Vec<u8>,
-    /// Its alignment in bytes.
-    pub alignment: u64,
+    /// Where it may begin.
+    pub placement: Placement,
     /// What to fill in when addresses are known.
     pub relocations: Vec<Relocation>,
     /// Trapping instructions and return addresses, by code offset.
@@ -221,7 +222,7 @@ impl<'a> Worker<'a> {
             .expect("the function has just been compiled");
         Ok(CompiledFunction {
             code: compiled.code_buffer().to_vec(),
-            alignment: u64::from(compiled.buffer.alignment),
+            placement: Placement::of(compiled),
             relocations: relocations(compiled, &self.context.func),
             sites: sites(compiled, &origins),
             inlined_calls: origins.inlined_calls,

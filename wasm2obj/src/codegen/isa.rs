@@ -143,6 +143,8 @@ fn flags(opt_level: OptLevel, allocator: &str) -> settings::Flags {
         ("enable_probestack", "true"),
         ("probestack_strategy", "inline"),
         ("is_pic", "false"),
+        // Where blocks begin, for the placement of functions.
+        ("machine_code_cfg_info", "true"),
         ("unwind_info", "false"),
         // One program owns the machine: there is nobody whose secrets speculation could reveal.
         ("enable_heap_access_spectre_mitigation", "false"),

@@ -14,6 +14,7 @@ mod isa;
 mod linear_memory;
 mod listing;
 mod object_writer;
+mod placement;
 mod symbol_names;
 mod tables;
 mod thunks;

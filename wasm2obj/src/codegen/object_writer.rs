@@ -14,6 +14,7 @@
 //! trap table is written.)
 
 use super::functions::{CompiledFunction, HandlerSite, Relocation, RelocationTarget};
+use super::placement::Placement;
 use super::symbol_names;
 use crate::error::{Error, Result};
 use crate::module::Module;
@@ -121,6 +122,7 @@ impl<'a> ObjectWriter<'a> {
     pub fn new(module: &'a Module<'a>, architecture: Architecture) -> ObjectWriter<'a> {
         let mut object = Object::new(BinaryFormat::Elf, architecture, Endianness::Little);
         let text = object.section_id(StandardSection::Text);
+        object.append_section_data(text, &[], Placement::SECTION_ALIGNMENT);
         object.add_section(Vec::new(), b".note.GNU-stack".to_vec(), SectionKind::Linker);
         ObjectWriter {
             module,
@@ -216,9 +218,11 @@ impl<'a> ObjectWriter<'a> {
         compiled: CompiledFunction,
         origin: FunctionOrigin<'a>,
     ) -> Result<()> {
-        let offset = self
-            .object
-            .add_symbol_data(symbol, self.text, &compiled.code, compiled.alignment);
+        let end = self.text_extent().1;
+        let padding = compiled.placement.after(end) - end;
+        self.object
+            .append_section_data(self.text, &vec![0; padding as usize], 1);
+        let offset = self.object.add_symbol_data(symbol, self.text, &compiled.code, 1);
         if offset + compiled.code.len() as u64 > MAX_TEXT_BYTES {
             return Err(Error::limit(
                 "the code is larger than 2 GiB",
