@@ -16,7 +16,8 @@ use crate::translate::{Environment, Symbol, signature, translate_function};
 use abi::trap_table::{MAX_INLINED_CALLS, Origin};
 use cranelift_codegen::inline::{Inline, InlineCommand};
 use cranelift_codegen::ir::{
-    ExtFuncData, ExternalName, FuncRef, Function, GlobalValue, GlobalValueData, Inst, Opcode, SourceLoc, Value,
+    ExtFuncData, ExternalName, FuncRef, Function, GlobalValue, GlobalValueData, Inst, InstructionData, Opcode,
+    SourceLoc, Value,
 };
 use cranelift_codegen::traversals::Dfs;
 use cranelift_codegen::{CodegenResult, Context};
@@ -25,9 +26,13 @@ use cranelift_frontend::FunctionBuilderContext;
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::ops::Range;
+use wasmparser::{FunctionBody, Operator};
 
 /// The length of the largest body that is inlined, in bytes.
 const MAX_BODY_BYTES: u64 = 60;
+
+/// The same for a function that calls itself.
+const MAX_RECURSIVE_BODY_BYTES: u64 = 120;
 
 /// The largest number of instructions that is inlined for a call that is probably frequent: in a loop, or in a function that
 /// calls itself.
@@ -45,8 +50,11 @@ const MIN_RECURSIVE_GROWTH: usize = 200;
 /// Larger functions may grow by one instruction for so many that they have.
 const INSTRUCTIONS_PER_GROWTH: usize = 12;
 
-/// How often a function may be inside itself.
+/// How often a function may be inside itself: the copies form a tree.
 const MAX_RECURSION: usize = 3;
+
+/// The same for a function that calls itself in one place: the copies form a chain.
+const MAX_LINEAR_RECURSION: usize = 7;
 
 /// A function that may be inlined.
 #[derive(Clone, Debug)]
@@ -56,6 +64,8 @@ struct Callee {
     instructions: Vec<Inst>,
     /// Those of its calls that lie in loops.
     calls_in_loops: EntitySet<Inst>,
+    /// How often it may be inside itself.
+    max_recursion: usize,
     /// Whether it calls something in the C convention, which exceptions cannot cross into a handler of the same frame.
     has_c_calls: bool,
 }
@@ -69,12 +79,8 @@ impl Callees {
     pub fn translate(environment: &Environment<'_>) -> Result<Callees> {
         let module = environment.module;
         let is_candidate = |&body: &DefinedFuncIndex| {
-            let range = module.bodies[body].range();
-            range.end - range.start <= MAX_BODY_BYTES
-                && environment
-                    .usage
-                    .called_functions
-                    .contains(module.function_of_body(body))
+            let function = module.function_of_body(body);
+            environment.usage.called_functions.contains(function) && is_small(&module.bodies[body], function)
         };
         let candidates: Vec<DefinedFuncIndex> = module.bodies.keys().filter(is_candidate).collect();
         let translated: Vec<Result<Option<Box<Callee>>>> = candidates
@@ -87,7 +93,7 @@ impl Callees {
                     // An abandoned function leaves its state behind, and the thread goes on to another.
                     *context = FunctionBuilderContext::new();
                 }
-                result.map(|()| Callee::new(code).map(Box::new))
+                result.map(|()| Callee::new(function, code).map(Box::new))
             })
             .collect();
         let mut callees = Callees::default();
@@ -103,16 +109,31 @@ impl Callees {
     }
 }
 
+/// Tells whether a body is short enough to be looked at.
+fn is_small(body: &FunctionBody<'_>, function: FuncIndex) -> bool {
+    let range = body.range();
+    let len_bytes = range.end - range.start;
+    let calls_itself = || {
+        let mut operators = body.get_operators_reader().into_iter().flatten().flatten();
+        operators.any(
+            |operator| matches!(operator, Operator::Call { function_index } if function_index == function.as_u32()),
+        )
+    };
+    len_bytes <= MAX_BODY_BYTES || len_bytes <= MAX_RECURSIVE_BODY_BYTES && calls_itself()
+}
+
 impl Callee {
     /// Takes a translated function unless it is too large or makes tail calls, which would be calls in a copy.
-    fn new(code: Function) -> Option<Callee> {
+    fn new(function: FuncIndex, code: Function) -> Option<Callee> {
         let mut instructions = Vec::new();
+        let mut self_calls = 0;
         for block in Dfs::new().pre_order_iter(&code) {
             for inst in code.layout.block_insts(block) {
                 let opcode = code.dfg.insts[inst].opcode();
                 if matches!(opcode, Opcode::ReturnCall | Opcode::ReturnCallIndirect) {
                     return None;
                 }
+                self_calls += usize::from(calls_function(&code, inst, function));
                 instructions.push(inst);
             }
         }
@@ -124,10 +145,25 @@ impl Callee {
             signatures.any(|signature| code.dfg.signatures[signature].call_conv != signature::WASM_CALL_CONV);
         Some(Callee {
             calls_in_loops: calls_in_loops(&code),
+            max_recursion: if self_calls > 1 {
+                MAX_RECURSION
+            } else {
+                MAX_LINEAR_RECURSION
+            },
             code,
             instructions,
             has_c_calls,
         })
+    }
+}
+
+/// Tells whether an instruction is a direct call of a function of the module.
+fn calls_function(code: &Function, inst: Inst, function: FuncIndex) -> bool {
+    match code.dfg.insts[inst] {
+        InstructionData::Call { func_ref, .. } | InstructionData::TryCall { func_ref, .. } => {
+            called_function(code, &code.dfg.ext_funcs[func_ref]) == Some(function)
+        }
+        _ => false,
     }
 }
 
@@ -353,7 +389,7 @@ impl<'a> Inliner<'a> {
         let is_small = callee.instructions.len() <= self.growth_left.min(limit);
         let around = || self.functions_around(outer);
         let is_shallow = around().count() <= MAX_INLINED_CALLS
-            && around().filter(|&outer| outer == function).count() <= MAX_RECURSION;
+            && around().filter(|&outer| outer == function).count() <= callee.max_recursion;
         (is_crossable && is_small && is_shallow).then_some(callee)
     }
 }
